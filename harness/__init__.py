@@ -1,0 +1,5 @@
+"""Winnow separates false negatives from hard negatives."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,86 @@
+"""Every error that a user of Winnow can meet, with the exit code of its class.
+
+```
+WinnowError              1  anything that fits nowhere below
+├── ConfigError          2  a sweep file or an argument is wrong
+├── DataError            3  a collection is missing, unreadable or inconsistent
+├── ModelError           4  a model is missing, out of reach or not the one it should be
+├── StorageError         5  the disk is full, read-only, or an artefact cannot be kept
+├── NumericError        10  NaN or infinity in embeddings, scores or loss: stops one run
+└── RunsFailedError     11  some runs of a sweep failed; the others are finished
+```
+
+An interrupted command exits with 130 (Ctrl-C) or 143 (SIGTERM).
+"""
+
+import errno
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "ModelError",
+    "NumericError",
+    "RunsFailedError",
+    "StorageError",
+    "WinnowError",
+    "storage_error",
+]
+
+INTERRUPTED = 130
+
+
+class WinnowError(Exception):
+    """Base of every error that Winnow raises on purpose; its text is for the user."""
+
+    exit_code = 1
+
+
+class ConfigError(WinnowError):
+    """A sweep file or an argument is wrong; the text lists every mistake, one a line."""
+
+    exit_code = 2
+
+
+class DataError(WinnowError):
+    """A collection is missing, unreadable or inconsistent."""
+
+    exit_code = 3
+
+
+class ModelError(WinnowError):
+    """A model is missing, cannot be reached, or is not the one it should be."""
+
+    exit_code = 4
+
+
+class StorageError(WinnowError):
+    """A file cannot be written, or a kept artefact cannot be trusted."""
+
+    exit_code = 5
+
+
+class NumericError(WinnowError):
+    """NaN or infinity where a number is needed."""
+
+    exit_code = 10
+
+
+class RunsFailedError(WinnowError):
+    """Some runs of a sweep failed; those that finished are kept."""
+
+    exit_code = 11
+
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EIO: "the disk reports an input/output error",
+}
+
+
+def storage_error(error: OSError, path: object) -> StorageError:
+    """Say in one line why `path` could not be written."""
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return StorageError(f"cannot write {path}: {reason}")

@@ -1,0 +1,1 @@
+"""Evaluation: exact rankings and metrics per query."""

@@ -1,0 +1,1 @@
+"""Losses: functions of similarity matrices and masks, one file per family."""

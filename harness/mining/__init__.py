@@ -1,0 +1,1 @@
+"""Miners: pure functions from a Pool to Negatives. numpy only."""

@@ -1,0 +1,240 @@
+"""What a run leaves behind: its schema, written in one atomic step, and read back."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, ValidationError
+
+from harness.errors import StorageError, storage_error
+from harness.spec import RunSpec, Spec, SweepPlan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "PER_QUERY_COLUMNS",
+    "AuditRecord",
+    "Environment",
+    "Failure",
+    "Histograms",
+    "RunRecord",
+    "Yield",
+    "read_per_query",
+    "read_plan",
+    "read_record",
+    "read_records",
+    "write_record",
+    "write_text",
+]
+
+PER_QUERY_COLUMNS = ("split", "query_id", "relevant", "ndcg_at_10", "mrr_at_10", "recall_at_100")
+"""Columns of `per_query.parquet`: one row per evaluated query; `relevant` counts its relevant documents."""
+
+
+class Yield(Spec):
+    """What became of the training pairs; every pair is in exactly one of the first three counts.
+
+    `full`, `partial` and `empty` count pairs to which the miner gave all, some or none
+    of the negatives asked for; `backfilled` counts negatives added by the shortage
+    policy; `dropped` counts pairs not trained on, for whatever reason; `trained` the rest.
+    """
+
+    full: int
+    partial: int
+    empty: int
+    backfilled: int
+    dropped: int
+    trained: int
+
+    @property
+    def pairs(self) -> int:
+        """All labelled pairs of the training split."""
+        return self.full + self.partial + self.empty
+
+
+class Histograms(Spec):
+    """Teacher scores by kind, counted in equal bins that all arms of a teacher share.
+
+    `edges` has one entry more than each count. Kinds: `positive`, `negative` (trained
+    on), `removed` (candidates that the miner's filter refused) and `hidden` (every
+    hidden positive, mined or not).
+    """
+
+    edges: tuple[float, ...]
+    counts: dict[Literal["positive", "negative", "removed", "hidden"], tuple[int, ...]]
+
+
+class AuditRecord(Spec):
+    """What the mined negatives are.
+
+    `contamination` is `hidden` / `negatives`: the share of mined negatives that are
+    hidden positives. `hardness` is the mean over negatives with a teacher score of
+    score minus its positive's score. `overlap` is the overlap coefficient of the
+    densities of positive and negative scores, `auc` the probability that a positive
+    scores above a negative (ties count half), both pooled over queries.
+    """
+
+    negatives: int
+    hidden: int
+    contamination: float
+    hardness: float | None
+    removed: int
+    hidden_removed: int
+    hidden_in_pool: int
+    overlap: float | None
+    auc: float | None
+    histograms: Histograms
+
+
+class Environment(Spec):
+    """Where a run happened."""
+
+    python: str
+    platform: str
+    processor: str
+    cores: int
+    threads: int
+    device: str
+    packages: dict[str, str]
+    commit: str
+    dirty: bool
+
+
+class Failure(Spec):
+    """Why a run has no numbers."""
+
+    kind: str
+    message: str
+
+
+class RunRecord(Spec):
+    """Everything that is known of one run.
+
+    `metrics` maps split to metric to mean over queries; `losses` holds the training
+    loss of each step; `timings` are wall-clock seconds by stage; `pairs_hash` digests
+    the (query, positive) pairs trained on and `negatives_hash` the same with their
+    negatives.
+    """
+
+    status: Literal["finished", "failed"]
+    fingerprint: str
+    spec: RunSpec
+    metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    steps: int = 0
+    pairs_hash: str = ""
+    negatives_hash: str = ""
+    yields: Yield | None = None
+    audit: AuditRecord | None = None
+    losses: tuple[float, ...] = ()
+    hashes: dict[str, str] = Field(default_factory=dict)
+    timings: dict[str, float] = Field(default_factory=dict)
+    environment: Environment | None = None
+    failure: Failure | None = None
+    schema_version: Literal[1] = 1
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is there in full or not at all; raise StorageError if it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def write_record(runs: Path, record: RunRecord, per_query: "pd.DataFrame | None") -> Path:
+    """Put a run under `runs/<fingerprint>`, whole or not at all; an earlier failure gives way.
+
+    A finished run that is already there stays: the same fingerprint has the same numbers.
+    """
+    target = runs / record.fingerprint
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=runs, prefix=f".{record.fingerprint}-"))
+        try:
+            if per_query is not None:
+                per_query.loc[:, list(PER_QUERY_COLUMNS)].to_parquet(draft / "per_query.parquet", index=False)
+            write_text(draft / "record.json", record.model_dump_json(indent=1) + "\n")
+            _replace_folder(draft, target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise storage_error(error, target) from error
+    return target
+
+
+def _replace_folder(draft: Path, target: Path) -> None:
+    draft.chmod(0o755)
+    if target.exists():
+        if (target / "record.json").exists() and read_record(target).status == "finished":
+            return
+        retired = draft.with_name(draft.name + "-old")
+        target.rename(retired)
+        draft.rename(target)
+        shutil.rmtree(retired)
+    else:
+        draft.rename(target)
+
+
+def read_record(folder: Path) -> RunRecord:
+    """Read `record.json` of one run; raise StorageError if it is missing or malformed."""
+    path = folder / "record.json"
+    try:
+        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        message = f"{path} is missing"
+        raise StorageError(message) from error
+    except (ValidationError, UnicodeDecodeError) as error:
+        message = f"{path} is not a run record: {str(error).splitlines()[0]}"
+        raise StorageError(message) from error
+
+
+def read_per_query(folder: Path) -> "pd.DataFrame":
+    """Read the per-query metrics of one run; raise StorageError if they are missing or malformed."""
+    import pandas as pd
+
+    path = folder / "per_query.parquet"
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        message = f"{path} cannot be read: {error}"
+        raise StorageError(message) from error
+    missing = [column for column in PER_QUERY_COLUMNS if column not in frame.columns]
+    if missing:
+        message = f"{path} lacks the columns {', '.join(missing)}"
+        raise StorageError(message)
+    return frame
+
+
+def read_plan(results: Path) -> SweepPlan:
+    """Read `plan.json` of a sweep; raise StorageError if it is missing or malformed."""
+    path = results / "plan.json"
+    try:
+        return SweepPlan.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        message = f"{path} is missing: is {results} the results folder of a sweep?"
+        raise StorageError(message) from error
+    except ValidationError as error:
+        message = f"{path} is not a plan: {str(error).splitlines()[0]}"
+        raise StorageError(message) from error
+
+
+def read_records(results: Path, plan: SweepPlan) -> Iterator[RunRecord]:
+    """Yield the records of the runs of `plan` that exist, in the order of the plan."""
+    for run in plan.runs:
+        folder = results / "runs" / run.fingerprint
+        if (folder / "record.json").exists():
+            yield read_record(folder)

@@ -1,0 +1,1 @@
+"""Reporting: tables (no drawing), figures (no computing), and the PDF."""

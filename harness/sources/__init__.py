@@ -1,0 +1,1 @@
+"""Sources: each reads one kind of data into a Collection."""

@@ -1,0 +1,215 @@
+"""Frozen, validated descriptions of what is to be run; no behaviour beyond their identity."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from annotated_types import Interval, MinLen
+from pydantic import BaseModel, ConfigDict, JsonValue, field_validator, model_validator
+
+from harness.fingerprint import digest
+
+__all__ = [
+    "STRICT",
+    "ArmSpec",
+    "Comparison",
+    "Component",
+    "MetricName",
+    "MiningSpec",
+    "PlannedRun",
+    "RangeSpec",
+    "RunSpec",
+    "SearchSpec",
+    "Shortage",
+    "SweepPlan",
+    "SweepSpec",
+    "TrainingSpec",
+]
+
+STRICT = ConfigDict(strict=True, extra="forbid", frozen=True)
+"""How strategies (pydantic dataclasses) and specs are validated: no coercion, no unknown key."""
+
+SCHEMA = 1
+"""Raised when a run with the same spec would no longer give the same numbers."""
+
+Shortage = Literal["keep", "backfill_deeper", "backfill_random", "drop"]
+MetricName = Literal["ndcg_at_10", "mrr_at_10", "recall_at_100"]
+SafeName = Annotated[str, MinLen(1)]
+
+
+class Spec(BaseModel):
+    """Base of all specs: frozen, strict, unknown keys refused."""
+
+    model_config = STRICT
+
+
+class Component(Spec):
+    """A registered strategy by name, with every parameter written out."""
+
+    name: SafeName
+    params: dict[str, JsonValue] = {}
+
+    @property
+    def label(self) -> str:
+        """Name and parameters as a person writes them: `topk_percpos(k=4, share=0.95)`."""
+        inside = ", ".join(f"{key}={value}" for key, value in sorted(self.params.items()))
+        return f"{self.name}({inside})" if inside else self.name
+
+
+class TrainingSpec(Spec):
+    """Settings of one training, the same for every arm unless an arm says otherwise.
+
+    `batch_size` counts pairs; `learning_rate` is the peak of a linear schedule with
+    warm-up over `warmup_share` of the steps; `max_length` is in tokens.
+    """
+
+    epochs: Annotated[int, Interval(ge=1, le=1000)] = 3
+    batch_size: Annotated[int, Interval(ge=2, le=65536)] = 64
+    learning_rate: Annotated[float, Interval(gt=0.0, le=1.0)] = 2e-3
+    warmup_share: Annotated[float, Interval(ge=0.0, le=1.0)] = 0.1
+    max_length: Annotated[int, Interval(ge=8, le=8192)] = 128
+    loss: Component = Component(name="info_nce")
+
+
+class MiningSpec(Spec):
+    """How negatives are chosen: which teacher scores, how deep, which miner, what on shortage."""
+
+    teacher: Component
+    miner: Component
+    depth: Annotated[int, Interval(ge=1, le=10_000)] = 100
+    on_shortage: Shortage = "backfill_deeper"
+
+
+class ArmSpec(Spec):
+    """A recipe with its base and training settings.
+
+    Without `training` the base is evaluated as it is; without `mining` the only
+    negatives are those of the batch.
+    """
+
+    name: SafeName
+    base: Component
+    mining: MiningSpec | None = None
+    training: TrainingSpec | None = None
+
+    @model_validator(mode="after")
+    def _mined_negatives_are_trained_on(self) -> Self:
+        if self.mining is not None and self.training is None:
+            message = "an arm that is not trained has no use for a miner"
+            raise ValueError(message)
+        return self
+
+
+class RunSpec(Spec):
+    """One arm on one dataset with one seed; everything that its numbers depend on.
+
+    `identities` holds the content digests of dataset, teacher and base.
+    `equal_with` lists the minings of the other arms when pairs that any of them
+    cannot serve are dropped from all (`on_shortage: drop` with `equal_queries`).
+    """
+
+    arm: ArmSpec
+    dataset: Component
+    seed: Annotated[int, Interval(ge=0, lt=2**31)]
+    identities: dict[str, str]
+    equal_with: tuple[MiningSpec, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Return 16 hex digits over all of the content; the arm's name is no part of it."""
+        content = self.model_dump(mode="json")
+        del content["arm"]["name"]
+        return digest([SCHEMA, content], 16)
+
+
+class RangeSpec(Spec):
+    """Bounds of one searched parameter, both included; unset bounds come from its annotation."""
+
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+
+
+class SearchSpec(Spec):
+    """A search over parameters of one arm, by Optuna, on the dev split only.
+
+    `space` maps a dotted parameter (`miner.share`, `training.learning_rate`) to its range.
+    """
+
+    arm: str
+    trials: Annotated[int, Interval(ge=1, le=10_000)]
+    space: dict[str, RangeSpec]
+    sampler: Literal["tpe", "random", "qmc"] = "tpe"
+    seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
+
+
+class SweepSpec(Spec):
+    """Everything a sweep file says.
+
+    `baseline` names the arm that each of `comparisons` is compared with; without
+    `comparisons` every other arm is. `metric` on the test split decides the headline.
+    """
+
+    name: str
+    question: str
+    datasets: Annotated[tuple[Component, ...], MinLen(1)]
+    arms: Annotated[tuple[ArmSpec, ...], MinLen(1)]
+    seeds: Annotated[tuple[Annotated[int, Interval(ge=0, lt=2**31)], ...], MinLen(1)] = (0, 1, 2)
+    metric: MetricName = "ndcg_at_10"
+    baseline: str | None = None
+    comparisons: tuple[str, ...] | None = None
+    equal_queries: bool = True
+    search: SearchSpec | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_folder(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+            message = "must be 1 to 64 letters, digits, '.', '_' or '-', and start with a letter or digit"
+            raise ValueError(message)
+        return name
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds):
+            message = f"seeds must differ, got {list(seeds)}"
+            raise ValueError(message)
+        return seeds
+
+
+class Comparison(Spec):
+    """One comparison planned before the first run: `arm` minus `baseline` on `dataset`."""
+
+    arm: str
+    baseline: str
+    dataset: str
+
+
+class PlannedRun(Spec):
+    """Where a run stands in its sweep; `fingerprint` finds its record."""
+
+    fingerprint: str
+    arm: str
+    dataset: str
+    seed: int
+
+
+class SweepPlan(Spec):
+    """What `plan.json` holds: fixed before the first run, the index of the runs afterwards.
+
+    `hash` is the digest of all else; `amends` lists the hashes of earlier plans of the
+    same sweep, oldest first.
+    """
+
+    name: str
+    question: str
+    metric: MetricName
+    seeds: tuple[int, ...]
+    equal_queries: bool
+    arms: tuple[ArmSpec, ...]
+    datasets: tuple[Component, ...]
+    comparisons: tuple[Comparison, ...]
+    runs: tuple[PlannedRun, ...]
+    search: SearchSpec | None = None
+    hash: str = ""
+    amends: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Teachers: whatever scores (query, document), and the exact search over their scores."""

@@ -1,0 +1,1 @@
+"""Training: bases, and the only door to the sentence-transformers trainer."""
