@@ -8,10 +8,12 @@ package the first time it is asked, then any installed plug-in.
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import ConfigError
 
@@ -81,6 +83,13 @@ class Registry:
     def __iter__(self) -> Iterator[Entry]:
         self._load()
         return iter([self._entries[name] for name in sorted(self._entries)])
+
+    def create(self, name: str, params: Mapping[str, object]) -> object:
+        """Build the strategy `name` with validated parameters; raise ConfigError listing every mistake."""
+        try:
+            return TypeAdapter(self[name].factory).validate_python(dict(params))
+        except ValidationError as error:
+            raise ConfigError(f"{self.kind} '{name}': {error}") from error
 
     def names(self) -> list[str]:
         """Return every registered name, sorted."""

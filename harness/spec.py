@@ -99,6 +99,15 @@ class ArmSpec(Spec):
         return self
 
 
+def _without_paths(value: JsonValue) -> JsonValue:
+    """Drop every mapping entry called `path`, at any depth."""
+    if isinstance(value, dict):
+        return {key: _without_paths(item) for key, item in value.items() if key != "path"}
+    if isinstance(value, list):
+        return [_without_paths(item) for item in value]
+    return value
+
+
 class RunSpec(Spec):
     """One arm on one dataset with one seed; everything that its numbers depend on.
 
@@ -115,10 +124,14 @@ class RunSpec(Spec):
 
     @property
     def fingerprint(self) -> str:
-        """Return 16 hex digits over all of the content; the arm's name is no part of it."""
+        """Return 16 hex digits over all of the content.
+
+        The arm's name is no part of it, nor is any parameter called `path`: what lies
+        there is in `identities`.
+        """
         content = self.model_dump(mode="json")
         del content["arm"]["name"]
-        return digest([SCHEMA, content], 16)
+        return digest([SCHEMA, _without_paths(content)], 16)
 
 
 class RangeSpec(Spec):
