@@ -54,7 +54,8 @@ class BiEncoder:
         """Return the cosine of pairs of query and document indices, aligned. Shape (n,)."""
         left = self.embed_queries(collection, queries, work)
         right = self.embed_documents(collection, work)[documents]
-        return np.sum(left * right, axis=1, dtype=np.float32)
+        product: FloatArray = np.sum(left * right, axis=1, dtype=np.float32)
+        return product
 
     def embed_documents(self, collection: Collection, work: Workspace) -> FloatArray:
         """Return unit vectors of the whole corpus. Shape (n_documents, d)."""
