@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from harness.errors import ConfigError
 
@@ -87,7 +87,7 @@ class Registry:
     def create(self, name: str, params: Mapping[str, object]) -> object:
         """Build the strategy `name` with validated parameters; raise ConfigError listing every mistake."""
         try:
-            return TypeAdapter(self[name].factory).validate_python(dict(params))
+            return self[name].factory(**params)
         except ValidationError as error:
             raise ConfigError(f"{self.kind} '{name}': {error}") from error
 
