@@ -86,10 +86,10 @@ class BiEncoder:
         return np.concatenate(shards)
 
 
-def encode(encoder: "SentenceTransformer", texts: list[str], prompt: str = "", batch_size: int = 32) -> FloatArray:
+def encode(encoder: "SentenceTransformer", texts: Sequence[str], prompt: str = "", batch_size: int = 32) -> FloatArray:
     """Return unit float32 vectors, shape (n, d); raise NumericError if one is not finite."""
     vectors = encoder.encode(
-        texts,
+        list(texts),
         prompt=prompt or None,
         batch_size=batch_size,
         normalize_embeddings=True,
