@@ -51,13 +51,13 @@ _ALL = (
     Recipe(
         "nv_retriever_abs",
         _NV_RETRIEVER,
-        "TopK-Abs: the best-scored documents below a score of 0.7.",
+        "TopK-Abs: the best-scored documents with a score of at most 0.7.",
         {"miner": {"name": "topk_abs", "threshold": 0.7}},
     ),
     Recipe(
         "nv_retriever_marginpos",
         _NV_RETRIEVER,
-        "TopK-MarginPos: the best-scored documents at least 0.05 below the positive's score.",
+        "TopK-MarginPos: the best-scored documents more than 0.05 below the positive's score.",
         {"miner": {"name": "topk_marginpos", "margin": 0.05}},
     ),
     Recipe(

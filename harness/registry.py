@@ -42,7 +42,7 @@ def unknown_name(kind: str, name: str, allowed: list[str]) -> str:
 class Registry:
     """Classes of one kind by name.
 
-    `package` holds the built-in entries, one file per family; a plug-in adds its own
+    `package` holds the built-in entries, one file per family, or is itself the one file; a plug-in adds its own
     by an entry point in the group `winnow.plugins` that names a module to import.
     """
 
@@ -96,8 +96,8 @@ class Registry:
         if self._loaded:
             return
         self._loaded = True
-        package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__):
+        place = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(getattr(place, "__path__", [])):
             importlib.import_module(f"{self._package}.{module.name}")
         for plugin in entry_points(group="winnow.plugins"):
             plugin.load()
@@ -107,6 +107,6 @@ DATASETS = Registry("dataset", "harness.sources")
 TEACHERS = Registry("teacher", "harness.teachers")
 MINERS = Registry("miner", "harness.mining")
 LOSSES = Registry("loss", "harness.losses")
-BASES = Registry("base", "harness.training")
+BASES = Registry("base", "harness.training.bases")
 
 REGISTRIES = {"datasets": DATASETS, "teachers": TEACHERS, "miners": MINERS, "losses": LOSSES, "bases": BASES}

@@ -65,7 +65,7 @@ class TrainingSpec(Spec):
     epochs: Annotated[int, Interval(ge=1, le=1000)] = 3
     batch_size: Annotated[int, Interval(ge=2, le=65536)] = 64
     learning_rate: Annotated[float, Interval(gt=0.0, le=1.0)] = 2e-3
-    warmup_share: Annotated[float, Interval(ge=0.0, le=1.0)] = 0.1
+    warmup_share: Annotated[float, Interval(ge=0.0, lt=1.0)] = 0.1
     max_length: Annotated[int, Interval(ge=8, le=8192)] = 128
     loss: Component = Component(name="info_nce")
 

@@ -1,13 +1,13 @@
 """The Pool that miners read, the Negatives that they return, and the one primitive between them."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PADDING", "Miner", "Negatives", "Pool", "key_of"]
+__all__ = ["PADDING", "BoolArray", "FloatArray", "IntArray", "Miner", "Negatives", "Pool", "key_of"]
 
 PADDING = -1
 """Stands in a document column where there is no document."""
@@ -93,15 +93,33 @@ class Pool:
         """Size of the corpus."""
         return len(self.document_key)
 
-    def best(self, keep: BoolArray, *, by: npt.NDArray[np.floating], k: int) -> Negatives:
+    @property
+    def eligible_rank(self) -> npt.NDArray[np.int64]:
+        """Rank from 0 among the eligible candidates of the row; meaningless on the others. Shape (n, m)."""
+        return np.cumsum(self.eligible, axis=1) - 1
+
+    def rows(self, index: npt.NDArray[np.integer] | slice) -> "Pool":
+        """Return the pool of some of the pairs, in the order of `index`; the corpus stays whole."""
+        whole = {"document_key"}
+        picked = {part.name: getattr(self, part.name)[index] for part in fields(self) if part.name not in whole}
+        return replace(self, **picked)
+
+    def best(
+        self, keep: BoolArray, *, by: npt.NDArray[np.floating], k: int, refused: BoolArray | None = None
+    ) -> Negatives:
         """Take from each row the k candidates of `keep` with the highest `by`.
 
         Equal `by` keep the order of the pool, which is by score, then document id. Rows
-        with fewer than k get PADDING.
-        `keep` and `by` have the pool's shape (n, m).
+        with fewer than k get PADDING. `refused` are the candidates that the rule holds
+        for suspect, by default all outside `keep`; a rule that merely looks no further
+        (a window, a sample of the first ten) leaves the rest out of both.
+        `keep`, `by` and `refused` have the pool's shape (n, m).
         """
         keep = keep & self.eligible
-        order = np.argsort(np.where(keep, -by.astype(np.float64), np.inf), axis=1, kind="stable")[:, :k]
+        # a kept candidate with `by` of -inf must still come before those outside `keep`
+        last = np.finfo(np.float64).max
+        order = np.where(keep, np.minimum(-by.astype(np.float64), last), np.inf)
+        order = np.argsort(order, axis=1, kind="stable")[:, :k]
         if order.shape[1] < k:
             order = np.pad(order, ((0, 0), (0, k - order.shape[1])), constant_values=0)
             present = np.arange(k) < keep.sum(axis=1)[:, None]
@@ -111,7 +129,7 @@ class Pool:
             document=np.where(present, np.take_along_axis(self.document, order, axis=1), PADDING).astype(np.int32),
             score=np.where(present, np.take_along_axis(self.score, order, axis=1), np.nan).astype(np.float32),
             rank=np.where(present, order, -1).astype(np.int32),
-            removed=self.eligible & ~keep,
+            removed=self.eligible & ~keep & (True if refused is None else refused),
         )
 
     def uniform(self, rng: np.random.Generator) -> npt.NDArray[np.float64]:
@@ -122,7 +140,7 @@ class Pool:
         salt = rng.integers(0, 2**63, dtype=np.uint64)
         rows = _scramble(self.pair_key ^ salt)[:, None]
         columns = self.document_key[np.maximum(self.document, 0)]
-        return (_scramble(rows ^ columns) >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+        return (_scramble(rows ^ columns) >> np.uint64(12)).astype(np.float64) * 2.0**-52 + 2.0**-53
 
     def draw(self, rng: np.random.Generator, k: int, avoid: IntArray | None = None) -> IntArray:
         """Draw k distinct documents per row uniformly from the whole corpus. Shape (n, k).
@@ -134,7 +152,7 @@ class Pool:
         salt = rng.integers(0, 2**63, dtype=np.uint64)
         drawn = np.full((len(self.query), k), PADDING, dtype=np.int32)
         for row, key in enumerate(_scramble(self.pair_key ^ salt)):
-            drawn[row] = _draw_row(int(key), by_key, set(banned[row].tolist()), k)
+            drawn[row] = _draw_row(int(key), by_key, set(banned[row].tolist()) - {PADDING}, k)
         return drawn
 
 

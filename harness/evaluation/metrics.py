@@ -1,0 +1,45 @@
+"""nDCG@10, MRR@10 and recall@100 per query, by pytrec_eval."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["per_query_metrics"]
+
+_CUTOFF = 10
+
+
+def per_query_metrics(qrels: dict[str, dict[str, int]], runs: dict[str, dict[str, float]]) -> "pd.DataFrame":
+    """Return a frame with one row per query of `qrels` that has a relevant document, sorted by id.
+
+    Columns: query_id, relevant (how many documents are), ndcg_at_10, mrr_at_10,
+    recall_at_100. A query without a run scores 0. Gains are the grades themselves, as in
+    trec_eval's ndcg_cut.
+    """
+    import pandas as pd
+    import pytrec_eval
+
+    judged = {query: documents for query, documents in qrels.items() if any(grade > 0 for grade in documents.values())}
+    full = pytrec_eval.RelevanceEvaluator(judged, {"ndcg_cut.10", "recall.100"}).evaluate(runs)
+    cut = pytrec_eval.RelevanceEvaluator(judged, {"recip_rank"}).evaluate(
+        {query: _head(documents) for query, documents in runs.items()}
+    )
+    rows = [
+        {
+            "query_id": query,
+            "relevant": sum(grade > 0 for grade in judged[query].values()),
+            "ndcg_at_10": full.get(query, {}).get("ndcg_cut_10", 0.0),
+            "mrr_at_10": cut.get(query, {}).get("recip_rank", 0.0),
+            "recall_at_100": full.get(query, {}).get("recall_100", 0.0),
+        }
+        for query in sorted(judged)
+    ]
+    columns = ["query_id", "relevant", "ndcg_at_10", "mrr_at_10", "recall_at_100"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _head(documents: dict[str, float]) -> dict[str, float]:
+    """Keep the first ten as trec_eval orders them: score, then document id, both descending."""
+    ordered = sorted(documents.items(), key=lambda item: (item[1], item[0]), reverse=True)
+    return dict(ordered[:_CUTOFF])

@@ -1,0 +1,100 @@
+"""Content-addressed artefacts on disk: atomic, checksummed, locked; what fails its checksum is set aside."""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.errors import storage_error
+from harness.fingerprint import file_digest
+
+__all__ = ["Store", "writable"]
+
+_LOG = logging.getLogger(__name__)
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of artefacts, each a folder of files under `<root>/<kind>/<key>`.
+
+    The key names all that the content depends on, so that an artefact, once there, is
+    never changed. A manifest with the SHA-256 of every file is written last, and checked
+    at each read.
+    """
+
+    root: Path
+
+    def fetch(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+        """Return the artefact's folder; build it first if it is not there or not intact.
+
+        `build` fills an empty folder. Of several processes that ask at once, one builds
+        and the others wait. Raises StorageError if the artefact cannot be written.
+        """
+        target = self.root / kind / key
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(str(target) + ".lock"):
+                if not self._intact(target):
+                    self._build(target, build)
+        except OSError as error:
+            raise storage_error(error, target) from error
+        return target
+
+    def holds(self, kind: str, key: str) -> bool:
+        """Say whether the artefact has been built; its files are not read."""
+        return (self.root / kind / key / _MANIFEST).exists()
+
+    def _build(self, target: Path, build: Callable[[Path], None]) -> None:
+        draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        try:
+            build(draft)
+            sums = {path.name: file_digest(path) for path in sorted(draft.iterdir())}
+            manifest = draft / _MANIFEST
+            manifest.write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
+            for path in draft.iterdir():
+                _sync(path)
+            draft.rename(target)
+            _sync(target.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _intact(self, target: Path) -> bool:
+        """Check every file against the manifest; move a damaged artefact out of the way."""
+        if not target.exists():
+            return False
+        try:
+            sums: dict[str, str] = json.loads((target / _MANIFEST).read_text(encoding="utf-8"))
+            damaged = [name for name, expected in sums.items() if file_digest(target / name) != expected]
+        except (OSError, ValueError) as error:
+            damaged = [str(error)]
+        if not damaged:
+            return True
+        aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"damaged-{target.name}-"))
+        target.rename(aside / target.name)
+        _LOG.warning("%s is damaged (%s): set aside as %s and built anew", target, ", ".join(damaged), aside)
+        return False
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def writable(root: Path) -> None:
+    """Make sure that files can be made under `root`; raise StorageError if not."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            pass
+    except OSError as error:
+        raise storage_error(error, root) from error

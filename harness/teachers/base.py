@@ -1,0 +1,162 @@
+"""What a teacher must offer, and how its scores become a Pool, once per collection and split."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.collection import Collection, IntArray, Judgements, normalised
+from harness.errors import DataError, NumericError
+from harness.fingerprint import digest
+from harness.mining.base import PADDING, Pool, key_of
+from harness.store import Store
+
+__all__ = ["Candidates", "Progress", "Teacher", "Workspace", "build_pool", "silent"]
+
+POOL_VERSION = 1
+"""Raised when the same inputs would give another Pool."""
+
+FloatArray = npt.NDArray[np.float32]
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Report no progress."""
+    del what, done, total
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where artefacts are kept and progress is told."""
+
+    store: Store
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The best documents of each query, best first, ties by document id.
+
+    `document` and `score` have shape (q, m); behind the last candidate stand PADDING
+    and -inf.
+    """
+
+    document: IntArray
+    score: FloatArray
+
+
+class Teacher(Protocol):
+    """Scores documents for queries; parameters are the fields of the class."""
+
+    def identity(self) -> str:
+        """Return a digest of whatever the scores depend on besides the texts; no heavy import."""
+        ...
+
+    def search(self, collection: Collection, queries: IntArray, depth: int, work: Workspace) -> Candidates:
+        """Return the `depth` best documents of the whole corpus for each query index."""
+        ...
+
+    def score(self, collection: Collection, queries: IntArray, documents: IntArray, work: Workspace) -> FloatArray:
+        """Score pairs of query and document indices, aligned. Shape (n,)."""
+        ...
+
+
+def build_pool(teacher: Teacher, collection: Collection, split: str, depth: int, work: Workspace) -> Pool:
+    """Return the teacher's Pool of a split, from the store when it is there.
+
+    The pool has a row per labelled positive, ordered by query, then document. The
+    candidate list of a query is searched once and shared by its rows. Raises
+    NumericError if the teacher gives NaN or infinity, DataError if the split has no
+    labelled pair.
+    """
+    key = digest([POOL_VERSION, collection.digest, teacher.identity(), split, depth], 32)
+
+    def build(folder: Path) -> None:
+        pool = _compute(teacher, collection, split, depth, work)
+        for column in fields(pool):
+            np.save(folder / f"{column.name}.npy", getattr(pool, column.name))
+
+    folder = work.store.fetch("pool", key, build)
+    return Pool(**{column.name: np.load(folder / f"{column.name}.npy", allow_pickle=False) for column in fields(Pool)})
+
+
+def _compute(teacher: Teacher, collection: Collection, split: str, depth: int, work: Workspace) -> Pool:
+    rows = collection.split(split)
+    pairs = rows.labelled
+    query, positive = rows.query[pairs], rows.document[pairs]
+    if not query.size:
+        message = f"{collection.name}: the {split} split has no labelled pair to mine for"
+        raise DataError(message)
+    distinct, group = np.unique(query, return_inverse=True)
+    found = teacher.search(collection, distinct.astype(np.int32), depth, work)
+    scores = teacher.score(collection, query, positive, work)
+    if not np.isfinite(scores).all() or np.isnan(found.score).any():
+        message = f"the teacher scored {collection.name} with NaN or infinity"
+        raise NumericError(message)
+    document = found.document[group]
+    excluded = _excluded(collection, rows, query)
+    return Pool(
+        document=document,
+        score=found.score[group],
+        positive=scores,
+        eligible=np.not_equal(document, PADDING) & ~_member(document, excluded),
+        hidden=_member(document, _per_query(rows.query[rows.concealed], rows.document[rows.concealed], query)),
+        query=query,
+        positive_document=positive,
+        group=group.astype(np.int32),
+        excluded=excluded,
+        pair_key=np.array(
+            [
+                key_of(f"{collection.query_ids[q]}\x1f{collection.document_ids[d]}")
+                for q, d in zip(query, positive, strict=True)
+            ],
+            dtype=np.uint64,
+        ),
+        document_key=np.array([key_of(name) for name in collection.document_ids], dtype=np.uint64),
+    )
+
+
+def _excluded(collection: Collection, rows: Judgements, query: IntArray) -> IntArray:
+    """List what must never be a negative of each row.
+
+    The query's labelled positives, documents with the text of one of them or of the
+    query itself, and the document that bears the query's own id with the query's text.
+    """
+    by_text: dict[str, list[int]] = {}
+    for index, text in enumerate(collection.document_texts):
+        by_text.setdefault(normalised(text), []).append(index)
+    known = rows.labelled
+    names: list[int] = []
+    owners: list[int] = []
+    for owner in np.unique(query):
+        start, stop = np.searchsorted(rows.query, [owner, owner + 1])
+        own = rows.document[start:stop][known[start:stop]]
+        texts = {normalised(collection.query_texts[owner]), *(normalised(collection.document_texts[d]) for d in own)}
+        banned = {*map(int, own), *(index for text in texts for index in by_text.get(text, []))}
+        names.extend(sorted(banned))
+        owners.extend([int(owner)] * len(banned))
+    return _per_query(np.array(owners, dtype=np.int32), np.array(names, dtype=np.int32), query)
+
+
+def _per_query(owner: IntArray, document: IntArray, query: IntArray) -> IntArray:
+    """Lay (owner, document) rows out as one padded line per entry of `query`. Shape (n, widest)."""
+    order = np.argsort(owner, kind="stable")
+    owner, document = owner[order], document[order]
+    start = np.searchsorted(owner, query, side="left")
+    length = np.searchsorted(owner, query, side="right") - start
+    table = np.full((len(query), int(length.max(initial=0))), PADDING, dtype=np.int32)
+    inside = np.arange(table.shape[1]) < length[:, None]
+    table[inside] = document[(start[:, None] + np.arange(table.shape[1]))[inside]]
+    return table
+
+
+def _member(document: IntArray, table: IntArray) -> npt.NDArray[np.bool_]:
+    """Say which entries of `document` (n, m) stand in the same row of `table` (n, e). Shape (n, m)."""
+    found = np.zeros(document.shape, dtype=np.bool_)
+    for column in table.T:
+        found |= np.equal(document, column[:, None])
+    return found & np.not_equal(document, PADDING)
