@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from harness.config.components import read_component
 from harness.config.findings import Findings, Setting, placed
-from harness.mistakes import KeyPath, shown
+from harness.mistakes import KeyPath, dotted, shown
 from harness.recipes import RECIPES
 from harness.registry import unknown_name
 from harness.spec import ArmSpec, Component, MiningSpec, TrainingSpec
@@ -45,8 +45,8 @@ class ArmReader:
         if miner is None:
             for key in own.keys() & set(_MINING):
                 self._findings.add((*path, key), "has no effect in an arm without a miner")
-        base = self._component("bases", "base", settings, name)
-        mining = self._mining(miner, settings, path, name) if miner else None
+        base = self._component("bases", "base", settings, path)
+        mining = self._mining(miner, settings, path) if miner else None
         training = self._training(settings, path) if _trained(settings) else None
         if base is None or not name or (miner and not mining):
             return None
@@ -54,9 +54,9 @@ class ArmReader:
 
     def report_missing(self) -> None:
         """Note once for all arms what neither they nor the defaults set."""
-        for key, names in self._missing.items():
-            arms = ", ".join(shown(name) for name in names)
-            self._findings.add(("defaults", key), f"is required, here or in each of the arms that need it: {arms}")
+        for key, arms in self._missing.items():
+            message = f"is required, here or in each of the arms that need it: {', '.join(arms)}"
+            self._findings.add(("defaults", key), message)
 
     def _name(self, name: JsonValue, path: KeyPath) -> str:
         if isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable() and name == name.strip():
@@ -102,16 +102,16 @@ class ArmReader:
             self._findings.add((*path, "miner"), message)
         return None if miner is None or miner.value == "none" else miner
 
-    def _component(self, kind: str, key: str, settings: Settings, arm: str) -> Component | None:
+    def _component(self, kind: str, key: str, settings: Settings, path: KeyPath) -> Component | None:
         if key in settings:
             return read_component(kind, settings[key], self._findings)
-        self._missing.setdefault(key, []).append(arm)
+        self._missing.setdefault(key, []).append(dotted(path))
         return None
 
-    def _mining(self, miner: Setting, settings: Settings, path: KeyPath, arm: str) -> MiningSpec | None:
+    def _mining(self, miner: Setting, settings: Settings, path: KeyPath) -> MiningSpec | None:
         inherited = {"k": settings["negatives"]} if "negatives" in settings else {}
         chosen = read_component("miners", miner, self._findings, inherited)
-        teacher = self._component("teachers", "teacher", settings, arm)
+        teacher = self._component("teachers", "teacher", settings, path)
         mining = self._depth_and_shortage(settings, path)
         if chosen is None or teacher is None or mining is None:
             return None

@@ -25,7 +25,7 @@ def read_component(
     given = setting.value if isinstance(setting.value, dict) else {"name": setting.value}
     name = given.get("name")
     if not isinstance(name, str):
-        got = "one without" if "name" not in given else shown(name)
+        got = "a mapping without one" if "name" not in given else shown(name)
         findings.add(setting.path, f"must be the name of a {registry.kind}, or a mapping with a name, got {got}")
         return None
     if name not in registry:

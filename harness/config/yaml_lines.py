@@ -182,7 +182,7 @@ class _Reading:
         if node.style is not None:
             return text
         if _AMBIGUOUS.fullmatch(text):
-            message = f"must be a plain decimal number or quoted text, got {text[:60]}, which YAML versions read apart"
+            message = f"must be a plain decimal number or text in quotes: versions of YAML disagree on {text[:60]}"
             self.mistakes.append((self.places[path], Mistake(path, message)))
         return _plain(text)
 
