@@ -5,7 +5,6 @@ can be checked without importing torch. A registry imports the modules of its
 package the first time it is asked, then any installed plug-in.
 """
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TypeVar
 
-from pydantic import ValidationError
-
 from harness.errors import ConfigError
+from harness.mistakes import check, shown, suggestion
 
 __all__ = ["BASES", "DATASETS", "LOSSES", "MINERS", "REGISTRIES", "TEACHERS", "Entry", "Registry", "unknown_name"]
 
@@ -38,9 +36,7 @@ class Entry:
 
 def unknown_name(kind: str, name: str, allowed: list[str]) -> str:
     """Say that `name` is not among `allowed`, and suggest the nearest."""
-    near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.5)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"unknown {kind} '{name}'{hint} (allowed: {', '.join(allowed)})"
+    return f"unknown {kind} {shown(name)}{suggestion(name, allowed)}"
 
 
 class Registry:
@@ -86,10 +82,10 @@ class Registry:
 
     def create(self, name: str, params: Mapping[str, object]) -> object:
         """Build the strategy `name` with validated parameters; raise ConfigError listing every mistake."""
-        try:
-            return self[name].factory(**params)
-        except ValidationError as error:
-            raise ConfigError(f"{self.kind} '{name}': {error}") from error
+        strategy, mistakes = check(self[name].factory, params)
+        if mistakes:
+            raise ConfigError("\n".join(f"{self.kind} '{name}': {mistake}" for mistake in mistakes))
+        return strategy
 
     def names(self) -> list[str]:
         """Return every registered name, sorted."""

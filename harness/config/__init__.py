@@ -1,0 +1,6 @@
+"""Sweep files: YAML in, a SweepSpec out, or every mistake at once with its line."""
+
+from harness.config.search import searchable, with_values
+from harness.config.sweep_file import load_sweep
+
+__all__ = ["load_sweep", "searchable", "with_values"]
