@@ -12,9 +12,9 @@ from harness.registry import MINERS
 from tests.mining.pools import frozen, make_pool, miners, pools
 
 EVERY = pytest.mark.parametrize("name", MINERS.names())
-CALIBRATED: set[str] = set()  # their ceiling is a statistic of the whole pool
+CALIBRATED = {"topk_abs_quantile", "topk_margin_quantile"}  # their ceiling is a statistic of the whole pool
 PER_ROW = pytest.mark.parametrize("name", [name for name in MINERS.names() if name not in CALIBRATED])
-RANDOM = {"bge_window", "random", "random_removal"}
+RANDOM = {"bge_window", "random", "random_removal", "simans", "top1_sampled", "topk_sampled"}
 SEEDS = st.integers(0, 2**32)
 DTYPES = [np.int32, np.float32, np.int32, np.bool_]
 BRIEF = settings(max_examples=40, deadline=None)
