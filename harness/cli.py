@@ -11,9 +11,14 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from harness import __version__
-from harness.errors import INTERRUPTED, WinnowError
+from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
+
+if TYPE_CHECKING:
+    from harness.reporting.report import ReportPaths
+    from harness.tracking import Summary
 
 __all__ = ["main"]
 
@@ -96,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
     track = commands.add_parser("track", help="mirror a sweep's results into MLflow")
     track.add_argument("folder", type=Path, metavar="RESULTS_DIR", help="such as results/quickstart")
+    _add_results(track)
     _add_reports(track)
     track.set_defaults(run=_track)
 
@@ -124,3 +130,137 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
     return number
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from harness.config import load_sweep
+    from harness.plan import differences, estimate, make_plan, statuses
+
+    spec = load_sweep(options.file)
+    plan = make_plan(spec)
+    records = statuses(plan, options.results / spec.name)
+    cost = estimate(plan, records)
+    if options.json:
+        done = ["missing" if record is None else record.status for record in records]
+        runs = [{**run.model_dump(), "status": status} for run, status in zip(plan.sweep.runs, done, strict=True)]
+        content = {
+            "name": spec.name,
+            "plan": plan.sweep.hash,
+            "runs": runs,
+            "finished": cost.finished,
+            "estimated_seconds": round(cost.seconds, 1),
+            "estimate": "measured" if cost.measured else "rough",
+        }
+        print(json.dumps(content, indent=1))
+        return 0
+    baseline = next((arm for arm in spec.arms if arm.name == spec.baseline), None)
+    print(f"{spec.name}: {spec.question}")
+    for arm in spec.arms:
+        mine = [record for run, record in zip(plan.sweep.runs, records, strict=True) if run.arm == arm.name]
+        done_here = sum(record is not None and record.status == "finished" for record in mine)
+        note = f"  differs in {', '.join(differences(arm, baseline))}" if baseline and arm != baseline else ""
+        print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
+    if spec.search is not None:
+        print(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+    basis = "as measured on finished runs" if cost.measured else "a rough guess"
+    print(
+        f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),"
+    )
+    print("divided by the number of workers, after data and teachers are prepared.")
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004  # two minutes
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    os.environ.setdefault("PYTHONHASHSEED", "0")  # read by the workers when they start
+    from contextlib import ExitStack
+
+    from rich.console import Console
+
+    from harness.config import load_sweep
+    from harness.listeners import Bystander, Display, Everyone
+    from harness.reporting.figures import score_distribution_figure
+    from harness.reporting.report import write_report
+    from harness.sweep import Listener, Settings, carry_out
+    from harness.tracking import Mirror
+
+    spec = load_sweep(options.file)
+    settings = Settings(options.results, options.results / ".store", options.workers)
+    with ExitStack() as stack:
+        listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
+        bystander = None
+        if options.track:
+            mirror = stack.enter_context(Mirror(options.results, figure=score_distribution_figure))
+            bystander = Bystander(mirror)
+            stack.callback(bystander.leave)
+            listeners.append(bystander)
+        outcome = carry_out(spec, settings, Everyone(*listeners))
+        paths = write_report(outcome.folder, options.reports)
+        if bystander is not None:
+            bystander.finish(_summary(paths))
+    _print_end(paths, options)
+    if outcome.failed:
+        print(f"{outcome.failed} runs failed; the report names them, and the same command tries them again")
+        return RunsFailedError.exit_code
+    return 0
+
+
+def _summary(paths: "ReportPaths") -> "Summary":
+    from harness.tracking import Summary
+
+    table = next(path for path in paths.tables if path.suffix == ".md")
+    files = (paths.pdf, *paths.tables, *paths.figures)
+    return Summary(answer=paths.answer, table_markdown=table.read_text(encoding="utf-8"), files=files)
+
+
+def _print_end(paths: "ReportPaths", options: argparse.Namespace) -> None:
+    where = "" if options.results == Path("results") else f" --results {options.results}"
+    print(paths.terminal)
+    print(f"report:    {paths.pdf}")
+    print(f"dashboard: winnow ui{where}")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from harness.reporting.report import write_report
+
+    paths = write_report(options.folder, options.reports)
+    print(paths.terminal)
+    print(f"report: {paths.pdf}")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from harness.describe import listing, render
+
+    rows = listing(options.kind)
+    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else render(rows))
+    return 0
+
+
+def _track(options: argparse.Namespace) -> int:
+    from harness.reporting.figures import score_distribution_figure
+    from harness.reporting.report import write_report
+    from harness.tracking import rebuild
+
+    summary = _summary(write_report(options.folder, options.reports))
+    count = rebuild(options.results, options.folder, summary, figure=score_distribution_figure)
+    print(f"{count} runs of {options.folder} are in {options.results / 'mlflow.db'}")
+    return 0
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from harness.tracking import start_dashboard
+
+    with start_dashboard(options.results, port=options.port, host=options.host) as dashboard:
+        print(f"starting the dashboard on {dashboard.address} (Ctrl-C ends it)", flush=True)
+        if not dashboard.wait_until_ready():
+            print(f"winnow: the server did not start; {dashboard.log} says why", file=sys.stderr)
+            return 1
+        for name, page in dashboard.pages.items():
+            print(f"  {name}: {page}", flush=True)
+        return dashboard.wait()

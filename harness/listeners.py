@@ -1,6 +1,5 @@
 """Those who hear how a sweep goes: the terminal, and the MLflow mirror."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from types import TracebackType
@@ -12,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from harness.record import RunRecord
 from harness.spec import PlannedRun, SweepPlan
 from harness.sweep import Listener
-from harness.tracking import Mirror
+from harness.tracking import Mirror, Summary
 
 __all__ = ["Bystander", "Display", "Everyone"]
 
@@ -50,7 +49,9 @@ class Display(Listener):
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def planned(self, plan: SweepPlan, total: int) -> None:
@@ -100,9 +101,9 @@ class Bystander(Listener):
         del before
         self._thread.submit(self._mirror.add_run, record, run)
 
-    def finish(self, last: Callable[[], None]) -> None:
-        """Do what is left, then `last`, and wait for it."""
-        self._thread.submit(last)
+    def finish(self, summary: Summary) -> None:
+        """Mirror what is left, close the sweep with its summary, and wait for both."""
+        self._thread.submit(self._mirror.close_sweep, summary)
         self._thread.shutdown(wait=True)
 
     def leave(self) -> None:

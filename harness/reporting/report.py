@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import storage_error
+from harness.reporting.answer import answer, plain_text
 from harness.reporting.document import compose
 from harness.reporting.exports import as_csv, as_latex, as_markdown
 from harness.reporting.pdf import compile_pdf
@@ -18,11 +19,12 @@ __all__ = ["ReportPaths", "write_report"]
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """Where a report lies, and its table as text for the terminal."""
+    """Where a report lies, with its answer in words and its table for the terminal."""
 
     pdf: Path
     tables: tuple[Path, ...]
     figures: tuple[Path, ...]
+    answer: str
     terminal: str
 
 
@@ -40,7 +42,8 @@ def write_report(results: Path, reports: Path) -> ReportPaths:
     texts = {"ablation.md": as_markdown(analysis), "ablation.csv": as_csv(analysis), "ablation.tex": as_latex(analysis)}
     tables = tuple(_write(folder / "tables" / name, text.encode()) for name, text in texts.items())
     files = tuple(_write(folder / "figures" / name, content) for name, content in drawn.items())
-    return ReportPaths(_write(folder / "report.pdf", pdf), tables, files, terminal_table(analysis))
+    words = plain_text(answer(analysis).sentences)
+    return ReportPaths(_write(folder / "report.pdf", pdf), tables, files, words, terminal_table(analysis))
 
 
 def _write(path: Path, content: bytes) -> Path:

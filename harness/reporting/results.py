@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import DataError, StorageError
-from harness.record import RunRecord, read_per_query, read_plan, read_record
+from harness.record import RunRecord, read_per_query, read_record, read_sweep
 from harness.spec import ArmSpec, SweepPlan
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def read_results(results: Path) -> Results:
     Raises StorageError for a missing or malformed file or a record at odds with its
     per-query metrics, DataError for runs of one dataset evaluated on different queries.
     """
-    plan = read_plan(results)
+    plan = read_sweep(results)
     arms = {arm.name: arm for arm in plan.arms}
     incidents: list[Incident] = []
     finished: dict[tuple[str, str], list[tuple[int, RunRecord, pd.Series]]] = {}
