@@ -24,7 +24,7 @@ def test_a_similarity_of_exactly_the_threshold_counts() -> None:
     left, right = frozenset("abcdefg"), frozenset("abcdefghij")
 
     assert jaccard(left, right) == 0.7
-    assert [(0, 1)] == similar_pairs([left, right], 0.7)
+    assert similar_pairs([left, right], 0.7) == [(0, 1)]
 
 
 def test_empty_sets_are_similar_to_nothing() -> None:
