@@ -61,9 +61,11 @@ def shown(value: object) -> str:
 def suggestion(name: str, allowed: Iterable[str]) -> str:
     """Return what to write instead of `name`: the nearest of `allowed` if one is near, and all of them."""
     choices = list(allowed)
-    near = difflib.get_close_matches(name[:_LONGEST], choices, n=1, cutoff=0.5)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"{hint} (allowed: {', '.join(choices) or 'none'})"
+    folded = {choice.casefold(): choice for choice in choices}
+    near = difflib.get_close_matches(name[:_LONGEST].casefold(), folded, n=1, cutoff=0.5)
+    hint = f"; did you mean {shown(folded[near[0]])}?" if near else ""
+    listed = ", ".join(choice if choice.isprintable() else shown(choice) for choice in choices)
+    return f"{hint} (allowed: {listed or 'none'})"
 
 
 def check(target: type[T], values: Mapping[str, object]) -> tuple[T | None, list[Mistake]]:

@@ -40,7 +40,10 @@ class ArmReader:
         self._findings.known(arm, ("name", "recipe", *_SETTINGS), path)
         name = self._name(arm.get("name"), path)
         own = self._settings({key: value for key, value in arm.items() if key in _SETTINGS}, path)
-        settings = self._defaults | self._recipe(arm, path) | own
+        recipe = self._recipe(arm, path)
+        settings = self._defaults | (recipe or {}) | own
+        if recipe is None and "miner" not in settings:
+            return None
         miner = self._miner(settings, path)
         if miner is None:
             for key in own.keys() & set(_MINING):
@@ -48,7 +51,7 @@ class ArmReader:
         base = self._component("bases", "base", settings, path)
         mining = self._mining(miner, settings, path) if miner else None
         training = self._training(settings, path) if _trained(settings) else None
-        if base is None or not name or (miner and not mining):
+        if base is None or not name or (miner and not mining) or (_trained(settings) and not training):
             return None
         return ArmSpec(name=name, base=base, mining=mining, training=training)
 
@@ -77,18 +80,19 @@ class ArmReader:
             self._findings.add(training.path, message)
         return settings
 
-    def _recipe(self, arm: Mapping[str, JsonValue], path: KeyPath) -> Settings:
+    def _recipe(self, arm: Mapping[str, JsonValue], path: KeyPath) -> Settings | None:
+        """Return the settings of the arm's recipe, None if there is no recipe of that name."""
         if "recipe" not in arm:
             return {}
         where = (*path, "recipe")
         name = arm["recipe"]
-        if not isinstance(name, str):
-            self._findings.add(where, f"must be the name of a recipe, got {shown(name)}")
-            return {}
-        if name not in RECIPES:
+        if isinstance(name, str) and name in RECIPES:
+            return self._settings(RECIPES[name].arm, where)
+        if isinstance(name, str):
             self._findings.add(where, f"is an {unknown_name('recipe', name, sorted(RECIPES))}")
-            return {}
-        return self._settings(RECIPES[name].arm, where)
+        else:
+            self._findings.add(where, f"must be the name of a recipe, got {shown(name)}")
+        return None
 
     def _miner(self, settings: Settings, path: KeyPath) -> Setting | None:
         """Return the setting of the arm's miner, None if it has none."""
