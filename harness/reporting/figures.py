@@ -4,11 +4,12 @@ import io
 import textwrap
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.record import RunRecord
 from harness.reporting import labels, notation
-from harness.reporting.points import Forest, ForestPoint, Panel, Panels, Scatter, densities
+from harness.reporting.points import KINDS, Forest, ForestPoint, Panel, Panels, Scatter, densities
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -64,11 +65,29 @@ Styles = dict[str, tuple[str, str]]
 
 def family_styles(families: list[str]) -> Styles:
     """Give each family its colour and marker, by order of first appearance in the plan."""
-    return {family: _STYLES[index % len(_STYLES)] for index, family in enumerate(dict.fromkeys(families))}
+    n = len(_STYLES)
+    return {
+        family: (_STYLES[index % n][0], _STYLES[(index + index // n) % n][1])
+        for index, family in enumerate(dict.fromkeys(families))
+    }
 
 
 def _name(text: str) -> str:
-    return textwrap.shorten(notation.plain(text), 2 * _NAME, placeholder="…") or " "
+    shown = _drawable(notation.plain(text))
+    return shown if len(shown) <= 2 * _NAME else shown[: 2 * _NAME - 1] + "…"
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib.font_manager import findfont
+    from matplotlib.ft2font import FT2Font
+
+    return frozenset(FT2Font(findfont("DejaVu Sans")).get_charmap())
+
+
+def _drawable(text: str) -> str:
+    """Put a box in place of each character that the figures' font lacks."""
+    return "".join(character if ord(character) in _glyphs() else "□" for character in text) or " "
 
 
 def _style() -> AbstractContextManager[None]:
@@ -118,7 +137,7 @@ def draw_forest(data: Forest, styles: Styles) -> "Figure":
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=_FAINT, linewidth=0.4)
         axes.set_axisbelow(True)
-        axes.set_xlabel("\n".join(textwrap.wrap(data.axis, 80)))
+        axes.set_xlabel("\n".join(textwrap.wrap(_drawable(data.axis), 80)))
     return figure
 
 
@@ -245,7 +264,7 @@ def _finish_panels(figure: "Figure", teacher: str) -> None:
     handles: dict[str, Artist] = {}
     for axes in figure.axes:
         handles.update({str(name): handle for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)})
-    names = [kind.name for kind in _KINDS.values() if kind.name in handles]
+    names = [_KINDS[kind].name for kind in KINDS if _KINDS[kind].name in handles]
     across = 4 if figure.get_figwidth() >= _WIDTH else 2
     figure.supxlabel(f"score by teacher {_name(teacher)}", fontsize=8)
     found = [handles[name] for name in names]
@@ -260,7 +279,7 @@ def score_distribution_figure(record: RunRecord) -> bytes | None:
         return None
     audit, mining = record.audit, record.spec.arm.mining
     caption = (
-        f"overlap {notation.decimal(audit.overlap, 2)}   AUC {notation.decimal(audit.auc, 2)}\n"
+        f"overlap {notation.decimal(audit.overlap, 2)}, AUC {notation.decimal(audit.auc, 2)}\n"
         f"contamination {notation.percent(audit.contamination)}"
     )
     panel = Panel(record.spec.arm.name, np.asarray(audit.histograms.edges), densities(audit.histograms), caption)

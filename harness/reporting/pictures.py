@@ -124,12 +124,12 @@ def _forest_picture(file: str, data: Forest) -> Picture:
 
 def _scatter_picture(file: str, dataset: str, data: Scatter) -> Picture:
     shown = "; ".join(
-        f"{notation.plain(point.arm)}: {notation.percent(point.contamination)}, {data.axis} {notation.interval(point.score)}"
+        f"{notation.plain(point.arm)}: {notation.percent(point.contamination)}, {notation.interval(point.score)}"
         for point in data.points
     )
     caption = (
-        f"Contamination of the mined negatives against {data.axis} on {notation.plain(dataset)}. Bars: 95 % intervals of "
-        "the means; they overlap far more than the paired differences of the tables. Dashed: trained without mined "
+        f"Contamination of the mined negatives against {data.axis} on {notation.plain(dataset)}. Bars: 95 % intervals "
+        "of the means; they overlap far more than the paired differences of the tables. Dashed: trained without mined "
         "negatives."
     )
     return Picture(file, f"Scatter plot. {shown}", caption)
@@ -138,7 +138,8 @@ def _scatter_picture(file: str, dataset: str, data: Scatter) -> Picture:
 def _panels_picture(file: str, data: Panels) -> Picture:
     names = ", ".join(notation.plain(panel.arm) for panel in data.panels)
     caption = (
-        f"Scores by the teacher {notation.plain(data.teacher)} on {notation.plain(data.dataset)}, as densities over seeds "
+        f"Scores by the teacher {notation.plain(data.teacher)} on "
+        f"{notation.plain(data.dataset)}, as densities over seeds "
         "and queries, best arm first: labelled positives (filled), mined negatives (bold), hidden positives, mined or "
         "not (dashed), and candidates that the filter removed (thin). Overlap: shared area of positives and mined "
         "negatives; AUC: probability that a positive scores above a mined negative."

@@ -200,6 +200,6 @@ def densities(histograms: Histograms) -> dict[str, FloatArray]:
 
 def _caption(row: ArmRow) -> str:
     return (
-        f"overlap {notation.decimal(row.overlap, 2)}   AUC {notation.decimal(row.auc, 2)}\n"
+        f"overlap {notation.decimal(row.overlap, 2)}, AUC {notation.decimal(row.auc, 2)}\n"
         f"contamination {notation.percent(row.contamination)}"
     )
