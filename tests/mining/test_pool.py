@@ -80,14 +80,16 @@ def test_draw_gives_distinct_allowed_documents_as_many_as_there_are(pool: Pool, 
         assert set(picked) <= allowed
 
 
-def test_every_allowed_document_is_drawn_equally_often() -> None:
+def test_every_allowed_document_is_drawn_equally_often_and_once_a_row() -> None:
     pair = one_row([0.5], 1.0, others=200)
     n = 3000
     keys = np.random.default_rng(5).integers(0, 2**63, n, dtype=np.uint64)
     many = frozen(replace(pair.rows(np.zeros(n, dtype=np.int64)), pair_key=keys))
 
-    drawn = Counter(many.draw(np.random.default_rng(1), 4).ravel().tolist())
+    rows = many.draw(np.random.default_rng(1), 4)
 
+    assert all(len(set(row)) == 4 for row in rows.tolist())
+    drawn = Counter(rows.ravel().tolist())
     expected = 4 * n / 201  # all but the positive
     assert len(drawn) == 201
     assert all(abs(count - expected) < 5 * np.sqrt(expected) for count in drawn.values())
