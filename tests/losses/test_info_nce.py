@@ -1,0 +1,44 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import ConfigError
+from harness.losses.info_nce import InfoNCE
+from harness.registry import LOSSES
+
+G = torch.tensor([[0.90, 0.70, 0.20], [0.30, 0.80, 0.75], [0.10, 0.40, 0.60]], dtype=torch.float64)
+
+
+def test_the_golden_fixture_has_its_value():
+    loss = InfoNCE(scale=10.0)(G, torch.arange(3), torch.ones(3, 3, dtype=torch.bool))
+
+    assert loss.mean().item() == pytest.approx(0.2462794723, abs=1e-9)
+
+
+def test_a_masked_document_counts_as_absent():
+    allowed = torch.ones(3, 3, dtype=torch.bool)
+    allowed[:, 1] = torch.tensor([False, True, False])
+
+    masked = InfoNCE()(G, torch.arange(3), allowed)[[0, 2]]
+    absent = InfoNCE()(G[[0, 2]][:, [0, 2]], torch.arange(2), torch.ones(2, 2, dtype=torch.bool))
+
+    assert torch.allclose(masked, absent)
+
+
+@given(st.integers(0, 1000))
+def test_a_row_with_only_its_positive_has_loss_zero_and_no_gradient(seed):
+    similarity = torch.rand(4, 7, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+    allowed = torch.zeros(4, 7, dtype=torch.bool)
+    allowed[torch.arange(4), torch.arange(4)] = True
+
+    loss = InfoNCE()(similarity, torch.arange(4), allowed)
+    loss.sum().backward()
+
+    assert loss.tolist() == [0.0] * 4
+    assert torch.equal(similarity.grad, torch.zeros(4, 7))
+
+
+def test_the_scale_has_a_range():
+    with pytest.raises(ConfigError, match="scale"):
+        LOSSES.create("info_nce", {"scale": 0.0})
