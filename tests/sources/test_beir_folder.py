@@ -219,8 +219,9 @@ def test_dev_is_carved_out_of_train_whatever_the_order_of_lines(tmp_path: Path) 
 
 
 def test_dev_cannot_be_carved_when_it_exists_or_train_is_too_small(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="dev_from_train=4 must be below the 4 train queries"):
-        BeirFolder(path=folder(tmp_path), dev_from_train=4).load()
+    train = "\n".join([HEADER, "q6\td1\t0", *TRAIN])
+    with pytest.raises(DataError, match="dev_from_train=4 must be below the 4 train queries that have a positive"):
+        BeirFolder(path=folder(tmp_path, qrels__train=train), dev_from_train=4).load()
     assert (
         "dev_from_train=1 but dev.tsv is there"
         in complaints(folder(tmp_path, qrels__dev=f"{HEADER}\nq6\td1\t1\n"), dev_from_train=1)[0]

@@ -122,6 +122,6 @@ def test_groups_join_what_is_relevant_in_common_and_what_is_near_identical() -> 
 
 
 def test_content_words_keep_order_and_what_tells_functions_apart() -> None:
-    assert content_words("Gives the class of `x` and axis OR classes") == (
-        ("give", "class", "x", "and", "axi", "or", "classe")
+    assert content_words("Gives the class of `x` and axis OR items") == (
+        ("give", "class", "x", "and", "axi", "or", "item")
     )
