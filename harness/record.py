@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, ValidationError
 
 from harness.errors import StorageError, storage_error
-from harness.spec import RunSpec, Spec, SweepPlan
+from harness.measures import AuditRecord, Histograms, Yield
+from harness.spec import ArmSpec, PlannedRun, RunSpec, Spec, SweepPlan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,69 +26,17 @@ __all__ = [
     "Yield",
     "read_per_query",
     "read_plan",
+    "read_points",
     "read_record",
     "read_records",
+    "read_sweep",
+    "write_points",
     "write_record",
     "write_text",
 ]
 
 PER_QUERY_COLUMNS = ("split", "query_id", "relevant", "ndcg_at_10", "mrr_at_10", "recall_at_100")
 """Columns of `per_query.parquet`: one row per evaluated query; `relevant` counts its relevant documents."""
-
-
-class Yield(Spec):
-    """What became of the training pairs; every pair is in exactly one of the first three counts.
-
-    `full`, `partial` and `empty` count pairs to which the miner gave all, some or none
-    of the negatives asked for; `backfilled` counts negatives added by the shortage
-    policy; `dropped` counts pairs not trained on, for whatever reason; `trained` the rest.
-    """
-
-    full: int
-    partial: int
-    empty: int
-    backfilled: int
-    dropped: int
-    trained: int
-
-    @property
-    def pairs(self) -> int:
-        """All labelled pairs of the training split."""
-        return self.full + self.partial + self.empty
-
-
-class Histograms(Spec):
-    """Teacher scores by kind, counted in equal bins that all arms of a teacher share.
-
-    `edges` has one entry more than each count. Kinds: `positive`, `negative` (trained
-    on), `removed` (candidates that the miner's filter refused) and `hidden` (every
-    hidden positive, mined or not).
-    """
-
-    edges: tuple[float, ...]
-    counts: dict[Literal["positive", "negative", "removed", "hidden"], tuple[int, ...]]
-
-
-class AuditRecord(Spec):
-    """What the mined negatives are.
-
-    `contamination` is `hidden` / `negatives`: the share of mined negatives that are
-    hidden positives. `hardness` is the mean over negatives with a teacher score of
-    score minus its positive's score. `overlap` is the overlap coefficient of the
-    densities of positive and negative scores, `auc` the probability that a positive
-    scores above a negative (ties count half), both pooled over queries.
-    """
-
-    negatives: int
-    hidden: int
-    contamination: float
-    hardness: float | None
-    removed: int
-    hidden_removed: int
-    hidden_in_pool: int
-    overlap: float | None
-    auc: float | None
-    histograms: Histograms
 
 
 class Environment(Spec):
@@ -105,10 +54,11 @@ class Environment(Spec):
 
 
 class Failure(Spec):
-    """Why a run has no numbers."""
+    """Why a run has no numbers; `traceback` is for whoever mends it."""
 
     kind: str
     message: str
+    traceback: str = ""
 
 
 class RunRecord(Spec):
@@ -217,6 +167,44 @@ def read_per_query(folder: Path) -> "pd.DataFrame":
         message = f"{path} lacks the columns {', '.join(missing)}"
         raise StorageError(message)
     return frame
+
+
+class Point(Spec):
+    """One point that a search asked for: its values, the arm that they make, and its runs."""
+
+    number: int
+    values: dict[str, float | int]
+    arm: ArmSpec
+    runs: tuple[PlannedRun, ...]
+
+
+def read_points(results: Path) -> list[Point]:
+    """Read the points of a sweep's search from `points.jsonl`, in the order in which they were asked for."""
+    path = results / "points.jsonl"
+    if not path.exists():
+        return []
+    try:
+        return [Point.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValidationError as error:
+        message = f"{path} holds a line that is no point: {str(error).splitlines()[0]}"
+        raise StorageError(message) from error
+
+
+def write_points(results: Path, points: list[Point]) -> None:
+    """Write the points asked for so far."""
+    write_text(results / "points.jsonl", "".join(point.model_dump_json() + "\n" for point in points))
+
+
+def read_sweep(results: Path) -> SweepPlan:
+    """Read a sweep's plan together with the points that its search has asked for, as further arms and runs."""
+    plan = read_plan(results)
+    points = read_points(results)
+    return plan.model_copy(
+        update={
+            "arms": (*plan.arms, *(point.arm for point in points)),
+            "runs": (*plan.runs, *(run for point in points for run in point.runs)),
+        }
+    )
 
 
 def read_plan(results: Path) -> SweepPlan:

@@ -20,6 +20,7 @@ __all__ = [
     "RunSpec",
     "SearchSpec",
     "Shortage",
+    "Spec",
     "SweepPlan",
     "SweepSpec",
     "TrainingSpec",
@@ -59,14 +60,13 @@ class TrainingSpec(Spec):
     """Settings of one training, the same for every arm unless an arm says otherwise.
 
     `batch_size` counts pairs; `learning_rate` is the peak of a linear schedule with
-    warm-up over `warmup_share` of the steps; `max_length` is in tokens.
+    warm-up over `warmup_share` of the steps.
     """
 
     epochs: Annotated[int, Interval(ge=1, le=1000)] = 3
     batch_size: Annotated[int, Interval(ge=2, le=65536)] = 64
     learning_rate: Annotated[float, Interval(gt=0.0, le=1.0)] = 2e-3
     warmup_share: Annotated[float, Interval(ge=0.0, lt=1.0)] = 0.1
-    max_length: Annotated[int, Interval(ge=8, le=8192)] = 128
     loss: Component = Component(name="info_nce")
 
 
@@ -83,11 +83,13 @@ class ArmSpec(Spec):
     """A recipe with its base and training settings.
 
     Without `training` the base is evaluated as it is; without `mining` the only
-    negatives are those of the batch.
+    negatives are those of the batch. `max_length`, in tokens, cuts every text that the
+    base is given, in training and evaluation.
     """
 
     name: SafeName
     base: Component
+    max_length: Annotated[int, Interval(ge=8, le=8192)] = 128
     mining: MiningSpec | None = None
     training: TrainingSpec | None = None
 

@@ -52,6 +52,8 @@ class Store:
         return (self.root / kind / key / _MANIFEST).exists()
 
     def _build(self, target: Path, build: Callable[[Path], None]) -> None:
+        for abandoned in target.parent.glob(f".{target.name}-*"):
+            shutil.rmtree(abandoned)  # by a process that was killed: the lock is ours
         draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         try:
             build(draft)

@@ -15,7 +15,7 @@ __all__ = ["InfoNCE"]
 
 
 @LOSSES.register("info_nce", paper="van den Oord et al. 2018, arXiv:1807.03748; NV-Retriever eq. 1, arXiv:2407.15831")
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class InfoNCE:
     """Cross-entropy of the positive among the allowed documents; `scale` is the inverse temperature.
 

@@ -1,1 +1,1 @@
-"""Reporting: tables (no drawing), figures (no computing), and the PDF."""
+"""Reports from a results folder: tables, figures and a PDF; nothing is trained or tracked here."""

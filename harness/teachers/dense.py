@@ -47,12 +47,12 @@ class BiEncoder:
     def search(self, collection: Collection, queries: IntArray, depth: int, work: Workspace) -> Candidates:
         """Return the `depth` best documents for each query by cosine; ties by document id."""
         documents = self.embed_documents(collection, work)
-        vectors = self.embed_queries(collection, queries, work)
+        vectors = self.embed_queries(collection, work)[queries]
         return exact_top_k(vectors, documents, depth, id_order(collection.document_ids))
 
     def score(self, collection: Collection, queries: IntArray, documents: IntArray, work: Workspace) -> FloatArray:
         """Return the cosine of pairs of query and document indices, aligned. Shape (n,)."""
-        left = self.embed_queries(collection, queries, work)
+        left = self.embed_queries(collection, work)[queries]
         right = self.embed_documents(collection, work)[documents]
         product: FloatArray = np.sum(left * right, axis=1, dtype=np.float32)
         return product
@@ -61,11 +61,9 @@ class BiEncoder:
         """Return unit vectors of the whole corpus. Shape (n_documents, d)."""
         return self._embed(collection.document_texts, self.document_prompt, "documents", work)
 
-    def embed_queries(self, collection: Collection, queries: IntArray, work: Workspace) -> FloatArray:
-        """Return unit vectors of the queries named by index. Shape (len(queries), d)."""
-        distinct, row = np.unique(queries, return_inverse=True)
-        texts = [collection.query_texts[query] for query in distinct]
-        return self._embed(texts, self.query_prompt, "queries", work)[row]
+    def embed_queries(self, collection: Collection, work: Workspace) -> FloatArray:
+        """Return unit vectors of all queries, of every split. Shape (n_queries, d)."""
+        return self._embed(collection.query_texts, self.query_prompt, "queries", work)
 
     def _embed(self, texts: Sequence[str], prompt: str, what: str, work: Workspace) -> FloatArray:
         encoder: SentenceTransformer | None = None
@@ -86,10 +84,10 @@ class BiEncoder:
         return np.concatenate(shards)
 
 
-def encode(encoder: "SentenceTransformer", texts: list[str], prompt: str = "", batch_size: int = 32) -> FloatArray:
+def encode(encoder: "SentenceTransformer", texts: Sequence[str], prompt: str = "", batch_size: int = 32) -> FloatArray:
     """Return unit float32 vectors, shape (n, d); raise NumericError if one is not finite."""
     vectors = encoder.encode(
-        texts,
+        list(texts),
         prompt=prompt or None,
         batch_size=batch_size,
         normalize_embeddings=True,
@@ -104,7 +102,7 @@ def encode(encoder: "SentenceTransformer", texts: list[str], prompt: str = "", b
 
 
 @TEACHERS.register("minilm", paper="Wang et al. 2020, arXiv:2002.10957; sentence-transformers/all-MiniLM-L6-v2")
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class MiniLM(BiEncoder):
     """Score by the cosine of all-MiniLM-L6-v2 embeddings; the model comes with the installation."""
 
@@ -120,7 +118,7 @@ class MiniLM(BiEncoder):
 
 
 @TEACHERS.register("sentence_transformer", paper="Reimers & Gurevych 2019, arXiv:1908.10084")
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class SentenceTransformerTeacher(BiEncoder):
     """Score by the cosine of any sentence-transformers encoder: a local `path`, or a hub `model` at a `revision`."""
 

@@ -25,7 +25,7 @@ _WORD = r"(?u)\b\w\w+\b"
 
 
 @TEACHERS.register("bm25", paper="Robertson & Zaragoza 2009; Lucene's variant as in bm25s, arXiv:2407.03618")
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class BM25:
     """Score by shared words: BM25 in Lucene's variant, lower-cased words of two letters or more.
 

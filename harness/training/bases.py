@@ -35,7 +35,7 @@ class Base(Protocol):
 
 
 @BASES.register("static", paper="StaticEmbedding of sentence-transformers, from MiniLM's token embeddings")
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class Static:
     """Mean of token embeddings, started from all-MiniLM-L6-v2's table: trains in seconds on a CPU.
 
@@ -81,7 +81,7 @@ class _MiniLM:
 
 
 @BASES.register("minilm_3l", paper="Wang et al. 2020, arXiv:2002.10957")
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class MiniLM3L(_MiniLM):
     """The first layers of all-MiniLM-L6-v2: a small transformer for slower CPU runs."""
 
@@ -90,7 +90,7 @@ class MiniLM3L(_MiniLM):
 
 
 @BASES.register("minilm", paper="Wang et al. 2020, arXiv:2002.10957")
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@dataclass(kw_only=True, config=STRICT)
 class MiniLMBase(_MiniLM):
     """All six layers of all-MiniLM-L6-v2."""
 

@@ -1,0 +1,266 @@
+"""The command `winnow`; the only place that prints.
+
+Nothing heavy is imported before it is known what is asked for.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from harness import __version__
+from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
+
+if TYPE_CHECKING:
+    from harness.reporting.report import ReportPaths
+    from harness.tracking import Summary
+
+__all__ = ["main"]
+
+_KINDS = ("miners", "teachers", "bases", "datasets", "losses", "recipes")
+_TERMINATED = 143
+
+_EXIT_CODES = """
+exit codes:
+  0 done             2 mistake in a sweep file or argument   3 data missing or corrupt
+  4 model missing    5 cannot write                         10 NaN or infinity
+ 11 some runs failed (the report names them)   130 interrupted   143 terminated
+  1 anything else
+"""
+
+
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM arrived."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    signal.signal(signal.SIGTERM, _on_terminate)
+    try:
+        code: int = options.run(options)
+    except TerminatedError:
+        print("terminated: the same command continues where this one stopped", file=sys.stderr)
+        return _TERMINATED
+    except KeyboardInterrupt:
+        print("interrupted: the same command continues where this one stopped", file=sys.stderr)
+        return INTERRUPTED
+    except WinnowError as error:
+        print(f"winnow: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return code
+
+
+def _on_terminate(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise TerminatedError
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="winnow",
+        description="Separate false negatives from hard negatives: mine, train, evaluate and compare.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"winnow {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    plan = commands.add_parser("plan", help="say what a sweep would run, what is done, and what the rest may cost")
+    plan.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
+    plan.add_argument("--json", action="store_true", help="for programs")
+    _add_results(plan)
+    plan.set_defaults(run=_plan)
+
+    sweep = commands.add_parser("sweep", help="carry out a sweep and report on it; continues where it was stopped")
+    sweep.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
+    sweep.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="runs at a time")
+    sweep.add_argument("--no-track", dest="track", action="store_false", help="do not mirror into MLflow")
+    _add_results(sweep)
+    _add_reports(sweep)
+    sweep.set_defaults(run=_sweep)
+
+    report = commands.add_parser("report", help="write the report of a sweep's results again")
+    report.add_argument("folder", type=Path, metavar="RESULTS_DIR", help="such as results/quickstart")
+    _add_reports(report)
+    report.set_defaults(run=_report)
+
+    listing = commands.add_parser("list", help="list strategies with parameters, ranges and papers")
+    listing.add_argument("kind", choices=_KINDS)
+    listing.add_argument("--json", action="store_true", help="for programs")
+    listing.set_defaults(run=_list)
+
+    track = commands.add_parser("track", help="mirror a sweep's results into MLflow")
+    track.add_argument("folder", type=Path, metavar="RESULTS_DIR", help="such as results/quickstart")
+    _add_results(track)
+    _add_reports(track)
+    track.set_defaults(run=_track)
+
+    board = commands.add_parser("ui", help="open the MLflow dashboard on this machine")
+    board.add_argument("--port", type=_positive, default=5000, metavar="N")
+    board.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="loopback unless told otherwise")
+    _add_results(board)
+    board.set_defaults(run=_ui)
+    return parser
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="root of all results (default: results)"
+    )
+
+
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reports", type=Path, default=Path("reports"), metavar="DIR", help="root of all reports (default: reports)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return number
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from harness.config import load_sweep
+    from harness.plan import differences, estimate, make_plan, statuses
+
+    spec = load_sweep(options.file)
+    plan = make_plan(spec)
+    records = statuses(plan, options.results / spec.name)
+    cost = estimate(plan, records)
+    if options.json:
+        done = ["missing" if record is None else record.status for record in records]
+        runs = [{**run.model_dump(), "status": status} for run, status in zip(plan.sweep.runs, done, strict=True)]
+        content = {
+            "name": spec.name,
+            "plan": plan.sweep.hash,
+            "runs": runs,
+            "finished": cost.finished,
+            "estimated_seconds": round(cost.seconds, 1),
+            "estimate": "measured" if cost.measured else "rough",
+        }
+        print(json.dumps(content, indent=1))
+        return 0
+    baseline = next((arm for arm in spec.arms if arm.name == spec.baseline), None)
+    print(f"{spec.name}: {spec.question}")
+    for arm in spec.arms:
+        mine = [record for run, record in zip(plan.sweep.runs, records, strict=True) if run.arm == arm.name]
+        done_here = sum(record is not None and record.status == "finished" for record in mine)
+        note = f"  differs in {', '.join(differences(arm, baseline))}" if baseline and arm != baseline else ""
+        print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
+    if spec.search is not None:
+        print(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+    basis = "as measured on finished runs" if cost.measured else "a rough guess"
+    print(
+        f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),"
+    )
+    print("divided by the number of workers, after data and teachers are prepared.")
+    return 0
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004  # two minutes
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    os.environ.setdefault("PYTHONHASHSEED", "0")  # read by the workers when they start
+    from contextlib import ExitStack
+
+    from rich.console import Console
+
+    from harness.config import load_sweep
+    from harness.listeners import Bystander, Display, Everyone
+    from harness.reporting.figures import score_distribution_figure
+    from harness.reporting.report import write_report
+    from harness.sweep import Listener, Settings, carry_out
+    from harness.tracking import Mirror
+
+    spec = load_sweep(options.file)
+    settings = Settings(options.results, options.results / ".store", options.workers)
+    with ExitStack() as stack:
+        listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
+        bystander = None
+        if options.track:
+            mirror = stack.enter_context(Mirror(options.results, figure=score_distribution_figure))
+            bystander = Bystander(mirror)
+            stack.callback(bystander.leave)
+            listeners.append(bystander)
+        outcome = carry_out(spec, settings, Everyone(*listeners))
+        paths = write_report(outcome.folder, options.reports)
+        if bystander is not None:
+            bystander.finish(_summary(paths))
+    _print_end(paths, options)
+    if outcome.failed:
+        print(f"{outcome.failed} runs failed; the report names them, and the same command tries them again")
+        return RunsFailedError.exit_code
+    return 0
+
+
+def _summary(paths: "ReportPaths") -> "Summary":
+    from harness.tracking import Summary
+
+    table = next(path for path in paths.tables if path.suffix == ".md")
+    files = (paths.pdf, *paths.tables, *paths.figures)
+    return Summary(answer=paths.answer, table_markdown=table.read_text(encoding="utf-8"), files=files)
+
+
+def _print_end(paths: "ReportPaths", options: argparse.Namespace) -> None:
+    where = "" if options.results == Path("results") else f" --results {options.results}"
+    print(paths.terminal)
+    print(f"report:    {paths.pdf}")
+    print(f"dashboard: winnow ui{where}")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from harness.reporting.report import write_report
+
+    paths = write_report(options.folder, options.reports)
+    print(paths.terminal)
+    print(f"report: {paths.pdf}")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from harness.describe import listing, render
+
+    rows = listing(options.kind)
+    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else render(rows))
+    return 0
+
+
+def _track(options: argparse.Namespace) -> int:
+    from harness.reporting.figures import score_distribution_figure
+    from harness.reporting.report import write_report
+    from harness.tracking import rebuild
+
+    summary = _summary(write_report(options.folder, options.reports))
+    count = rebuild(options.results, options.folder, summary, figure=score_distribution_figure)
+    print(f"{count} runs of {options.folder} are in {options.results / 'mlflow.db'}")
+    return 0
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from harness.tracking import start_dashboard
+
+    with start_dashboard(options.results, port=options.port, host=options.host) as dashboard:
+        print(f"starting the dashboard on {dashboard.address} (Ctrl-C ends it)", flush=True)
+        if not dashboard.wait_until_ready():
+            print(f"winnow: the server did not start; {dashboard.log} says why", file=sys.stderr)
+            return 1
+        for name, page in dashboard.pages.items():
+            print(f"  {name}: {page}", flush=True)
+        return dashboard.wait()

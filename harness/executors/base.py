@@ -1,0 +1,48 @@
+"""What an executor must offer."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, Self, TypeVar
+
+from harness.errors import WinnowError
+from harness.teachers.base import Progress, Workspace
+
+__all__ = ["Executor", "J", "Job", "Outcome", "WorkerDiedError"]
+
+
+class WorkerDiedError(WinnowError):
+    """The process that carried out a job ended without an answer: killed, or out of memory."""
+
+
+class Job(Protocol):
+    """Picklable work; safe to be carried out more than once."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that the work may use; its result may depend on them, so a run's are fixed."""
+        ...
+
+    def __call__(self, work: Workspace) -> object:
+        """Do the work; what it returns must be picklable."""
+        ...
+
+
+J = TypeVar("J", bound=Job)
+
+Outcome = object | WinnowError
+"""What a job returned, or why it could not."""
+
+
+class Executor(Protocol):
+    """Carries out jobs, several at a time."""
+
+    def __enter__(self) -> Self:
+        """Start whatever carries the jobs out."""
+        ...
+
+    def __exit__(self, *error: object) -> None:
+        """End it, at once if there was an error."""
+        ...
+
+    def carry_out(self, jobs: Sequence[J], progress: Progress) -> Iterator[tuple[J, Outcome]]:
+        """Yield each job with its outcome, in the order in which they end."""
+        ...

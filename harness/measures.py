@@ -1,0 +1,62 @@
+"""What is measured on the negatives of a run; plain data."""
+
+from typing import Literal
+
+from harness.spec import Spec
+
+__all__ = ["AuditRecord", "Histograms", "Yield"]
+
+
+class Yield(Spec):
+    """What became of the training pairs; every pair is in exactly one of the first three counts.
+
+    `full`, `partial` and `empty` count pairs to which the miner gave all, some or none
+    of the negatives asked for; `backfilled` counts negatives added by the shortage
+    policy; `dropped` counts pairs not trained on, for whatever reason; `trained` the rest.
+    """
+
+    full: int
+    partial: int
+    empty: int
+    backfilled: int
+    dropped: int
+    trained: int
+
+    @property
+    def pairs(self) -> int:
+        """All labelled pairs of the training split."""
+        return self.full + self.partial + self.empty
+
+
+class Histograms(Spec):
+    """Teacher scores by kind, counted in equal bins that all arms of a teacher share.
+
+    `edges` has one entry more than each count. Kinds: `positive`, `negative` (trained
+    on), `removed` (candidates that the miner's filter refused) and `hidden` (every
+    hidden positive among the candidates, mined or not).
+    """
+
+    edges: tuple[float, ...]
+    counts: dict[Literal["positive", "negative", "removed", "hidden"], tuple[int, ...]]
+
+
+class AuditRecord(Spec):
+    """What the mined negatives are.
+
+    `contamination` is `hidden` / `negatives`: the share of mined negatives that are
+    hidden positives. `hardness` is the mean over negatives with a teacher score of
+    score minus its positive's score. `overlap` is the overlap coefficient of the
+    densities of positive and negative scores, `auc` the probability that a positive
+    scores above a negative (ties count half), both pooled over queries.
+    """
+
+    negatives: int
+    hidden: int
+    contamination: float
+    hardness: float | None
+    removed: int
+    hidden_removed: int
+    hidden_in_pool: int
+    overlap: float | None
+    auc: float | None
+    histograms: Histograms

@@ -1,0 +1,210 @@
+"""SweepSpec -> validated, de-duplicated runs; which of them are done; what the rest may cost."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol, cast
+
+from pydantic import JsonValue
+
+from harness.fingerprint import canonical, digest
+from harness.record import RunRecord, read_plan, read_record, write_text
+from harness.registry import BASES, DATASETS, TEACHERS, Registry
+from harness.spec import (
+    ArmSpec,
+    Comparison,
+    Component,
+    MiningSpec,
+    PlannedRun,
+    RunSpec,
+    SweepPlan,
+    SweepSpec,
+)
+
+__all__ = ["Estimate", "Plan", "differences", "estimate", "expand", "keep", "make_plan", "statuses"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `plan.json` will hold, and the spec of each of its runs, in the same order."""
+
+    sweep: SweepPlan
+    specs: tuple[RunSpec, ...]
+
+
+class _Identified(Protocol):
+    def identity(self) -> str: ...
+
+
+def make_plan(sweep: SweepSpec) -> Plan:
+    """Expand a sweep into its runs: dataset by dataset, arm by arm, seed by seed.
+
+    Reads no more of the data than its identity takes. Raises DataError or ModelError
+    where there is nothing to identify.
+    """
+    planned = expand(sweep.arms, sweep)
+    names = dataset_names(sweep.datasets)
+    content = SweepPlan(
+        name=sweep.name,
+        question=sweep.question,
+        metric=sweep.metric,
+        seeds=sweep.seeds,
+        equal_queries=sweep.equal_queries,
+        arms=sweep.arms,
+        datasets=sweep.datasets,
+        comparisons=tuple(_comparisons(sweep, names)),
+        runs=tuple(run for run, _ in planned),
+        search=sweep.search,
+    )
+    fixed = content.model_dump(mode="json", exclude={"hash", "amends"})
+    return Plan(content.model_copy(update={"hash": digest(fixed, 16)}), tuple(spec for _, spec in planned))
+
+
+def expand(arms: Iterable[ArmSpec], sweep: SweepSpec) -> list[tuple[PlannedRun, RunSpec]]:
+    """Return every run of `arms` on the sweep's datasets and seeds."""
+    names = dataset_names(sweep.datasets)
+    dropping = _dropping(sweep)
+    result = []
+    for name, dataset in zip(names, sweep.datasets, strict=True):
+        for arm in arms:
+            for seed in sweep.seeds:
+                spec = RunSpec(
+                    arm=arm,
+                    dataset=dataset,
+                    seed=seed,
+                    identities=_identities(arm, dataset),
+                    equal_with=dropping if arm.training else (),
+                )
+                planned = PlannedRun(fingerprint=spec.fingerprint, arm=arm.name, dataset=name, seed=seed)
+                result.append((planned, spec))
+    return result
+
+
+def dataset_names(datasets: Iterable[Component]) -> list[str]:
+    """Name each dataset for people: its folder's name or its source's, numbered where that repeats."""
+    names: list[str] = []
+    for dataset in datasets:
+        path = dataset.params.get("path")
+        name = Path(path).resolve().name if isinstance(path, str) and path else dataset.name
+        count = sum(other == name or other.startswith(f"{name} #") for other in names)
+        names.append(f"{name} #{count + 1}" if count else name)
+    return names
+
+
+def _dropping(sweep: SweepSpec) -> tuple[MiningSpec, ...]:
+    """List the distinct minings that drop pairs, when their losses are to be everyone's."""
+    if not sweep.equal_queries:
+        return ()
+    found = [arm.mining for arm in sweep.arms if arm.mining is not None and arm.mining.on_shortage == "drop"]
+    return tuple({canonical(mining): mining for mining in found}.values())
+
+
+def _identities(arm: ArmSpec, dataset: Component) -> dict[str, str]:
+    identities = {"dataset": _identity(DATASETS, dataset), "base": _identity(BASES, arm.base)}
+    if arm.mining is not None:
+        identities["teacher"] = _identity(TEACHERS, arm.mining.teacher)
+    return identities
+
+
+def _identity(registry: Registry, component: Component) -> str:
+    return _cached_identity(registry, component.model_dump_json())
+
+
+@cache
+def _cached_identity(registry: Registry, component: str) -> str:
+    described = Component.model_validate_json(component)
+    return cast("_Identified", registry.create(described.name, described.params)).identity()
+
+
+def _comparisons(sweep: SweepSpec, datasets: list[str]) -> Iterable[Comparison]:
+    if sweep.baseline is None:
+        return
+    arms = sweep.comparisons
+    if arms is None:
+        arms = tuple(arm.name for arm in sweep.arms if arm.name != sweep.baseline)
+    for dataset in datasets:
+        for arm in arms:
+            yield Comparison(arm=arm, baseline=sweep.baseline, dataset=dataset)
+
+
+def differences(arm: ArmSpec, baseline: ArmSpec) -> list[str]:
+    """Name the factors in which two arms differ, as dotted keys; empty if they are the same."""
+    left, right = (_factors(other.model_dump(mode="json", exclude={"name"})) for other in (arm, baseline))
+    return sorted(key for key in {*left, *right} if left.get(key) != right.get(key))
+
+
+def _factors(content: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
+    """Flatten an arm's content; a component counts as one factor, its parameters included."""
+    flat: dict[str, JsonValue] = {}
+    for key, value in content.items():
+        if isinstance(value, dict) and "params" not in value:
+            flat.update(_factors(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def statuses(plan: Plan, results: Path) -> list[RunRecord | None]:
+    """Return the record of each run of the plan, None where there is none yet."""
+    folders = [results / "runs" / run.fingerprint for run in plan.sweep.runs]
+    return [read_record(folder) if (folder / "record.json").exists() else None for folder in folders]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a plan asks for: runs in all, finished before, and seconds on one worker for the rest.
+
+    `measured` tells whether the seconds come from runs that this sweep has finished.
+    """
+
+    total: int
+    finished: int
+    seconds: float
+    measured: bool
+
+
+_OVERHEAD = 3.0
+_PAIRS = 1000
+
+
+def estimate(plan: Plan, records: list[RunRecord | None]) -> Estimate:
+    """Estimate the cost of what is left, from finished runs of the same base where there are any."""
+    spent: dict[str, list[float]] = {}
+    for record in records:
+        if record is not None and record.status == "finished":
+            spent.setdefault(record.spec.arm.base.name, []).append(sum(record.timings.values()))
+    left = [
+        spec for spec, record in zip(plan.specs, records, strict=True) if record is None or record.status != "finished"
+    ]
+    seconds = 0.0
+    for spec in left:
+        known = spent.get(spec.arm.base.name)
+        seconds += sum(known) / len(known) if known else _guess(spec)
+    return Estimate(len(records), len(records) - len(left), seconds, bool(spent) or not left)
+
+
+def _guess(spec: RunSpec) -> float:
+    base = BASES[spec.arm.base.name].factory
+    pairs = spec.dataset.params.get("train_pairs", _PAIRS)
+    epochs = spec.arm.training.epochs if spec.arm.training else 0
+    cost = cast("float", vars(base).get("seconds_per_pair", 0.0))
+    return _OVERHEAD + cost * epochs * (pairs if isinstance(pairs, int) else _PAIRS)
+
+
+def keep(plan: Plan, results: Path) -> SweepPlan:
+    """Write `plan.json` before the first run; an earlier plan that differs is kept and named in `amends`."""
+    path = results / "plan.json"
+    amends: tuple[str, ...] = ()
+    if path.exists():
+        before = read_plan(results)
+        amends = before.amends
+        if before.hash != plan.sweep.hash:
+            write_text(results / "plans" / f"{before.hash}.json", path.read_text(encoding="utf-8"))
+            amends = (*amends, before.hash)
+    kept = plan.sweep.model_copy(update={"amends": amends})
+    text = json.dumps(kept.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+    return kept

@@ -1,0 +1,198 @@
+"""Put the outcome of a sweep into a few sentences, every number taken from the tables."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.reporting import notation
+from harness.reporting.comparisons import dev_score
+from harness.reporting.tables import Analysis, OverallRow
+from harness.stats import rank_correlation
+
+__all__ = ["Answer", "Sentence", "answer", "plain_text"]
+
+Sentence = tuple[str, ...]
+"""Pieces of text; every second one, from index 1, is a name to be set in bold."""
+
+_ENOUGH_ARMS = 4
+_OUTCOMES = {
+    "better": "beyond noise",
+    "worse": "beyond noise",
+    "noise": "no difference beyond noise",
+    "one seed": "a difference over queries, but with one seed its spread over seeds is unknown",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`sentences` say which arm won and by how much, `further` what else was learnt."""
+
+    sentences: tuple[Sentence, ...]
+    further: tuple[Sentence, ...]
+
+
+def plain_text(sentences: tuple[Sentence, ...]) -> str:
+    """Join sentences into one paragraph without emphasis."""
+    return " ".join("".join(sentence) for sentence in sentences)
+
+
+def answer(analysis: Analysis) -> Answer:
+    """Answer the sweep's question from its numbers alone."""
+    best = analysis.best
+    if best is None:
+        silence: Sentence = ("No trained arm has finished runs on every dataset, so the question stays open.",)
+        return Answer((silence,), ())
+    sentences = [_headline(analysis, best), _against_baseline(analysis, best)]
+    further = [_usable(analysis, best), _tied(analysis), _contamination(analysis), _oracle(analysis), _search(analysis)]
+    return Answer(
+        tuple(sentence for sentence in sentences if sentence), tuple(sentence for sentence in further if sentence)
+    )
+
+
+def _label(analysis: Analysis) -> str:
+    return notation.METRICS[analysis.results.plan.metric]
+
+
+def _measured(analysis: Analysis) -> list[OverallRow]:
+    return [row for row in analysis.overall if row.arm in analysis.contenders and row.score is not None]
+
+
+def _on_average(analysis: Analysis) -> str:
+    return f" on average over {len(analysis.tables)} datasets" if len(analysis.tables) > 1 else ""
+
+
+def _headline(analysis: Analysis, best: OverallRow) -> Sentence:
+    measured, name = len(_measured(analysis)), notation.plain(best.arm)
+    score = f"{_label(analysis)} {notation.interval(best.score)}{_on_average(analysis)}"
+    if measured == 1:
+        return ("One way of choosing negatives was measured, ", name, f": {score}.")
+    lost = len(analysis.contenders) - measured
+    unmeasured = f" ({lost} more left no full set of numbers)" if lost else ""
+    return (f"Of {measured} ways of choosing negatives{unmeasured}, ", name, f" scores highest: {score}.")
+
+
+def _against_baseline(analysis: Analysis, best: OverallRow) -> Sentence:
+    baseline = analysis.results.baseline
+    if baseline is None:
+        return ("No comparison was planned beforehand, so none is tested here.",)
+    if best.arm == baseline:
+        return ("That is the baseline itself: no other way scores above it.",)
+    if best.difference is None:
+        return ("The baseline, ", notation.plain(baseline), ", left no numbers to compare it with.")
+    start = f" that is {notation.signed_interval(best.difference)}"
+    return ("Against ", notation.plain(baseline), f"{start}{_on_average(analysis)}{_outcome(best)}.")
+
+
+def _outcome(row: OverallRow) -> str:
+    """Say what the tests on each dataset make of an overall difference."""
+    tested = [item.versus for item in row.rows if item is not None and item.versus is not None]
+    kind = "" if all(versus.planned for versus in tested) else " (exploratory: not planned)"
+    if len(tested) == 1:
+        return f", p = {notation.p_value(tested[0].p_adjusted)}{kind}: {_OUTCOMES[tested[0].verdict]}".replace(
+            "p = <", "p < "
+        )
+    better, worse = (sum(versus.verdict == name for versus in tested) for name in ("better", "worse"))
+    return f"{kind}: beyond noise on {better} of {len(tested)} datasets, worse beyond noise on {worse}"
+
+
+def _is_oracle(analysis: Analysis, name: str) -> bool:
+    arm = next(arm for arm in analysis.results.plan.arms if arm.name == name)
+    return arm.mining is not None and arm.mining.miner.name == "oracle"
+
+
+def _usable(analysis: Analysis, best: OverallRow) -> Sentence:
+    """Name the best arm that does without the withheld labels, where the best one needs them."""
+    if not _is_oracle(analysis, best.arm):
+        return ()
+    others = [row for row in _measured(analysis) if not _is_oracle(analysis, row.arm)]
+    if not others:
+        return ("It reads the withheld labels, which nobody has in practice.",)
+    score = notation.interval(others[0].score)
+    return (
+        "It reads the withheld labels, which nobody has in practice; the best that does not is ",
+        notation.plain(others[0].arm),
+        f", {score}.",
+    )
+
+
+def _tied(analysis: Analysis) -> Sentence:
+    if len(analysis.tables) > 1:
+        return ()
+    names = [notation.plain(row.arm) for row in analysis.tables[0].rows if row.tied]
+    if not names:
+        return ()
+    shown = names[:3]
+    pieces = [piece for name in shown for piece in (", ", name)]
+    pieces[0] = f"Not told apart from the highest ({len(names)} arms; exploratory): "
+    if len(names) == 1:
+        pieces[0] = "Not told apart from the highest (exploratory): "
+    return (*pieces, f" and {len(names) - len(shown)} more." if len(names) > len(shown) else ".")
+
+
+def _mean_contamination(row: OverallRow) -> float | None:
+    found = [item.contamination for item in row.rows if item is not None and item.contamination is not None]
+    return float(np.mean(found)) if found and len(found) == len(row.rows) else None
+
+
+def _contamination(analysis: Analysis) -> Sentence:
+    rows = [(row, share) for row in _measured(analysis) if (share := _mean_contamination(row)) is not None]
+    if not rows:
+        return ("No arm with mined negatives was audited, so contamination is unknown.",)
+    if not _hidden_known(analysis):
+        return ("The data withhold no known positives, so contamination cannot be measured.",)
+    if len(rows) == 1:
+        row, share = rows[0]
+        return (f"Hidden positives make up {notation.percent(share)} of the negatives mined by ", row.arm, ".")
+    least, most = min(rows, key=lambda item: item[1]), max(rows, key=lambda item: item[1])
+    scores = [row.score.mean for row, _ in rows if row.score is not None]
+    correlation = rank_correlation([share for _, share in rows], scores) if len(rows) >= _ENOUGH_ARMS else None
+    related = (
+        f"; over the {len(rows)} mining arms its rank correlation with {_label(analysis)} is "
+        f"{notation.signed(correlation, 2)} (exploratory)."
+        if correlation is not None
+        else "."
+    )
+    return (
+        f"Contamination of the mined negatives runs from {notation.percent(least[1])} (",
+        notation.plain(least[0].arm),
+        f") to {notation.percent(most[1])} (",
+        notation.plain(most[0].arm),
+        f"){related}",
+    )
+
+
+def _hidden_known(analysis: Analysis) -> bool:
+    audits = [run.audit for _, run in analysis.results.finished() if run.audit is not None]
+    return any(audit.hidden_in_pool or audit.hidden for audit in audits)
+
+
+def _oracle(analysis: Analysis) -> Sentence:
+    baseline = next((row for row in analysis.overall if row.arm == analysis.results.baseline), None)
+    share = _mean_contamination(baseline) if baseline is not None else None
+    row = next((row for row in _measured(analysis) if _is_oracle(analysis, row.arm)), None)
+    if baseline is None or share is None or row is None or row.difference is None or row is analysis.best:
+        return ()
+    change = f"{_label(analysis)} by {notation.signed_interval(row.difference)}{_on_average(analysis)}"
+    return (
+        "Of the negatives mined by ",
+        notation.plain(baseline.arm),
+        f", {notation.percent(share)} are hidden positives; removing exactly these (",
+        notation.plain(row.arm),
+        f") changes {change}{_outcome(row)}.",
+    )
+
+
+def _search(analysis: Analysis) -> Sentence:
+    search = analysis.results.plan.search
+    if search is None:
+        return ()
+    tried = [name for name in analysis.searched if dev_score(analysis.results, name) is not None]
+    if analysis.chosen is None:
+        return (f"A search over {search.arm} was planned ({search.trials} points); none has finished.",)
+    row = next(row for row in analysis.overall if row.arm == analysis.chosen)
+    dev = notation.decimal(dev_score(analysis.results, analysis.chosen))
+    return (
+        f"The search over {notation.plain(search.arm)} tried {len(tried)} of {search.trials} points; best on dev is ",
+        notation.plain(analysis.chosen),
+        f" (dev {dev}), with test {_label(analysis)} {notation.interval(row.score)}.",
+    )

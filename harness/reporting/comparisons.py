@@ -1,0 +1,150 @@
+"""Which arms are compared with which, in which family, and what comes of it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.reporting.results import Cell, Results
+from harness.stats import ALPHA, PairedComparison, Verdict, holm, paired_comparison, verdict
+
+__all__ = [
+    "SEED",
+    "Versus",
+    "against_baseline",
+    "against_best",
+    "chosen_point",
+    "contenders",
+    "dev_score",
+    "paired",
+    "search_points",
+]
+
+SEED = 20
+"""Seeds every resampling of a report; all comparisons share one stream, so that renaming an arm changes nothing."""
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Versus:
+    """One comparison with its place: `planned` ones form one Holm family, the others another."""
+
+    baseline: str
+    result: PairedComparison
+    p_adjusted: float
+    verdict: Verdict
+    planned: bool
+
+
+def paired(cell: Cell, other: Cell) -> tuple[FloatArray, FloatArray] | None:
+    """Return the scores of both on their common seeds, or None if there are none.
+
+    An arm that is not trained does not depend on the seed: where its seeds differ from
+    the other's, its mean stands in for each of them.
+    """
+    common = [seed for seed in cell.seeds if seed in other.seeds]
+    if common and (cell.trained == other.trained or len(common) == max(len(cell.seeds), len(other.seeds))):
+        return _columns(cell, common), _columns(other, common)
+    if not cell.trained and cell.runs and other.runs:
+        return np.repeat(cell.scores.mean(axis=1, keepdims=True), len(other.seeds), axis=1), other.scores
+    if not other.trained and cell.runs and other.runs:
+        return cell.scores, np.repeat(other.scores.mean(axis=1, keepdims=True), len(cell.seeds), axis=1)
+    return None
+
+
+def _columns(cell: Cell, seeds: list[int]) -> FloatArray:
+    return cell.scores[:, [cell.seeds.index(seed) for seed in seeds]]
+
+
+def _compare(cell: Cell | None, other: Cell | None) -> PairedComparison | None:
+    pair = paired(cell, other) if cell is not None and other is not None else None
+    return paired_comparison(*pair, seed=SEED) if pair is not None else None
+
+
+def against_baseline(results: Results) -> dict[tuple[str, str], Versus]:
+    """Compare each arm with the baseline on each dataset; keys are (arm, dataset).
+
+    The planned comparisons of all datasets are one family. One that could not be made
+    for want of runs stays in it with p = 1, so that failures never ease the correction.
+    """
+    if results.baseline is None:
+        return {}
+    planned = [(item.arm, item.dataset, item.baseline) for item in results.plan.comparisons]
+    known = {(arm, dataset) for arm, dataset, _ in planned}
+    others = [
+        (arm, dataset, results.baseline)
+        for arm, dataset in results.cells
+        if (arm, dataset) not in known and arm != results.baseline
+    ]
+    return {**_family(results, planned, planned=True), **_family(results, others, planned=False)}
+
+
+def _family(
+    results: Results, members: Iterable[tuple[str, str, str]], *, planned: bool
+) -> dict[tuple[str, str], Versus]:
+    made = {
+        (arm, dataset, baseline): _compare(results.cells.get((arm, dataset)), results.cells.get((baseline, dataset)))
+        for arm, dataset, baseline in members
+    }
+    adjusted = holm([1.0 if result is None else result.p_permutation for result in made.values()])
+    return {
+        (arm, dataset): Versus(baseline, result, p, verdict(result, p), planned)
+        for ((arm, dataset, baseline), result), p in zip(made.items(), adjusted, strict=True)
+        if result is not None
+    }
+
+
+def search_points(results: Results) -> list[str]:
+    """Return the arms that are points of the plan's search, in order: `<arm> #<number> (...)`."""
+    search = results.plan.search
+    if search is None:
+        return []
+    pattern = re.compile(re.escape(search.arm) + r" #\d+\b")
+    return [arm.name for arm in results.plan.arms if pattern.match(arm.name)]
+
+
+def dev_score(results: Results, arm: str) -> float | None:
+    """Return the mean over datasets of an arm's dev metric; None if it is not known on each."""
+    cells = [results.cells.get((arm, dataset)) for dataset in results.datasets]
+    values = [cell.mean_metric("dev", results.plan.metric) if cell is not None else None for cell in cells]
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
+
+
+def chosen_point(results: Results) -> str | None:
+    """Return the searched point with the highest dev metric: the only one that may be judged on test."""
+    scored = [(score, name) for name in search_points(results) if (score := dev_score(results, name)) is not None]
+    return max(scored, key=lambda item: item[0])[1] if scored else None
+
+
+def contenders(results: Results) -> list[str]:
+    """Return the arms that can be called best.
+
+    Arms that are not trained choose no negatives, and of a search's points only the
+    one chosen on dev counts: picking among them on test would reward luck.
+    """
+    barred = set(search_points(results)) - {chosen_point(results)}
+    return [arm.name for arm in results.plan.arms if arm.training is not None and arm.name not in barred]
+
+
+def against_best(results: Results, dataset: str) -> tuple[str | None, frozenset[str]]:
+    """Return the arm with the highest mean on a dataset and those not told apart from it.
+
+    Exploratory: the best is picked by the data that test it. Holm over the arms compared.
+    """
+    cells = [results.cells[name, dataset] for name in contenders(results) if (name, dataset) in results.cells]
+    cells = [cell for cell in cells if cell.runs]
+    if not cells:
+        return None, frozenset()
+    best = max(cells, key=lambda cell: float(cell.scores.mean()))
+    others = [(cell.arm.name, result) for cell in cells if cell is not best and (result := _compare(cell, best))]
+    adjusted = holm([result.p_permutation for _, result in others])
+    tied = {name for (name, result), p in zip(others, adjusted, strict=True) if _indistinct(result, p)}
+    return best.arm.name, frozenset(tied)
+
+
+def _indistinct(result: PairedComparison, p: float) -> bool:
+    return p >= ALPHA or verdict(result, p) == "noise"

@@ -1,0 +1,205 @@
+"""What the figures show, as data: computed here, drawn elsewhere, kept beside each figure as CSV."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.record import Histograms
+from harness.reporting import notation
+from harness.reporting.results import Results
+from harness.reporting.tables import Analysis, ArmRow, DatasetTable
+from harness.stats import Interval
+
+__all__ = [
+    "KINDS",
+    "Forest",
+    "ForestPoint",
+    "Panel",
+    "Panels",
+    "Scatter",
+    "ScatterPoint",
+    "densities",
+    "forest",
+    "overall_forest",
+    "panels",
+    "scatter",
+]
+
+KINDS = ("positive", "negative", "hidden", "removed")
+_OFF_SCALE = 4.0
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ForestPoint:
+    """One arm's difference (or mean) with its interval; `sure` if beyond noise."""
+
+    arm: str
+    family: str
+    value: Interval
+    sure: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Points sorted best first; `low` and `high` bound the axis, beyond which points are arrows.
+
+    `reference` is 0 for differences, None for means.
+    """
+
+    title: str
+    axis: str
+    points: tuple[ForestPoint, ...]
+    low: float
+    high: float
+    reference: float | None
+
+
+@dataclass(frozen=True)
+class ScatterPoint:
+    """One mining arm: contamination as a share, and its score."""
+
+    arm: str
+    family: str
+    contamination: float
+    score: Interval
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Contamination against score; `levels` are trained arms without mined negatives, by name."""
+
+    axis: str
+    points: tuple[ScatterPoint, ...]
+    levels: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Score densities of one arm, by kind; each integrates to one over the edges."""
+
+    arm: str
+    edges: FloatArray
+    density: dict[str, FloatArray]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Panels:
+    """The panels of all arms mined with one teacher on one dataset, which share their axes."""
+
+    dataset: str
+    teacher: str
+    panels: tuple[Panel, ...]
+
+
+def overall_forest(analysis: Analysis) -> Forest:
+    """Return the headline figure's data: over all datasets, or on the only one."""
+    if len(analysis.tables) == 1:
+        return forest(analysis, analysis.tables[0])
+    differences = analysis.results.baseline is not None
+    points = []
+    for row in analysis.overall:
+        value = row.difference if differences else row.score
+        known = [item for item in row.rows if item is not None]
+        if value is not None:
+            verdicts = [item.versus.verdict for item in known if item.versus is not None]
+            sure = bool(verdicts) and all(verdict in {"better", "worse"} for verdict in verdicts)
+            points.append(ForestPoint(row.arm, known[0].family, value, sure, ""))
+    return _forest(analysis, f"mean over {len(analysis.tables)} datasets", points)
+
+
+def forest(analysis: Analysis, table: DatasetTable) -> Forest:
+    """Return differences to the baseline on one dataset, or means where there is no baseline."""
+    differences = analysis.results.baseline is not None
+    points = []
+    for row in table.rows:
+        value = row.difference if differences else row.score
+        if value is not None:
+            sure = row.versus is not None and row.versus.verdict in {"better", "worse"}
+            note = "" if row.versus is None or row.versus.planned else "exploratory"
+            points.append(ForestPoint(row.arm, row.family, value, sure, note))
+    return _forest(analysis, table.dataset, points)
+
+
+def _forest(analysis: Analysis, title: str, points: list[ForestPoint]) -> Forest:
+    label, baseline = notation.METRICS[analysis.results.plan.metric], analysis.results.baseline
+    points = sorted(points, key=lambda point: -point.value.mean)
+    axis = label if baseline is None else f"difference in {label} to {notation.plain(baseline)}"
+    low, high = _limits(points, 0.0 if baseline is not None else None)
+    return Forest(notation.plain(title), axis, tuple(points), low, high, None if baseline is None else 0.0)
+
+
+def _limits(points: list[ForestPoint], reference: float | None) -> tuple[float, float]:
+    """Bound the axis by the points near the middle one, so that an outlier does not flatten the rest."""
+    if not points:
+        return -1.0, 1.0
+    middle = float(np.median([point.value.mean for point in points])) if reference is None else reference
+    reach = {point: max(abs(point.value.low - middle), abs(point.value.high - middle)) for point in points}
+    most = _OFF_SCALE * float(np.median(list(reach.values())))
+    near = [point for point in points if reach[point] <= most]
+    ends = [end for point in near for end in (point.value.low, point.value.high)] + (
+        [] if reference is None else [reference]
+    )
+    margin = 0.06 * (max(ends) - min(ends)) or 0.01
+    return min(ends) - margin, max(ends) + margin
+
+
+def scatter(analysis: Analysis, table: DatasetTable) -> Scatter:
+    """Return contamination against score of the trained arms on one dataset."""
+    points = tuple(
+        ScatterPoint(row.arm, row.family, row.contamination, row.score)
+        for row in table.rows
+        if row.contamination is not None and row.score is not None
+    )
+    levels = tuple(
+        (row.arm, row.score.mean)
+        for row in table.rows
+        if row.family == "in-batch" and row.score is not None and row.contamination is None
+    )
+    return Scatter(notation.METRICS[analysis.results.plan.metric], points, levels)
+
+
+def panels(analysis: Analysis) -> list[Panels]:
+    """Return the score distributions of every audited arm, best first, grouped by dataset and teacher."""
+    groups: dict[tuple[str, str, tuple[float, ...]], list[Panel]] = {}
+    for table in analysis.tables:
+        for row in table.rows:
+            mining = analysis.results.cells[row.arm, table.dataset].arm.mining
+            histograms = _histograms(analysis.results, row, table.dataset)
+            if mining is not None and histograms is not None:
+                panel = Panel(row.arm, np.asarray(histograms.edges), densities(histograms), _caption(row))
+                groups.setdefault((table.dataset, mining.teacher.label, histograms.edges), []).append(panel)
+    return [Panels(dataset, teacher, tuple(found)) for (dataset, teacher, _), found in groups.items()]
+
+
+def _histograms(results: Results, row: ArmRow, dataset: str) -> Histograms | None:
+    """Add up the counts of an arm's seeds; seeds with other edges than the first are left out."""
+    audits = [run.audit for run in results.cells[row.arm, dataset].runs if run.audit is not None]
+    if not audits:
+        return None
+    edges = audits[0].histograms.edges
+    counts: dict[str, FloatArray] = {}
+    for audit in audits:
+        for kind, numbers in audit.histograms.counts.items() if audit.histograms.edges == edges else ():
+            counts[kind] = counts.get(kind, np.zeros(len(edges) - 1)) + np.asarray(numbers)
+    return Histograms.model_validate(
+        {"edges": edges, "counts": {kind: tuple(int(n) for n in total) for kind, total in counts.items()}}
+    )
+
+
+def densities(histograms: Histograms) -> dict[str, FloatArray]:
+    """Normalise counts so that each kind integrates to one; kinds without any are left out."""
+    width = np.diff(np.asarray(histograms.edges))
+    found = {kind: np.asarray(histograms.counts.get(kind, ()), dtype=np.float64) for kind in KINDS}  # type: ignore[call-overload]
+    return {kind: counts / (counts.sum() * width) for kind, counts in found.items() if counts.sum() > 0}
+
+
+def _caption(row: ArmRow) -> str:
+    return (
+        f"overlap {notation.decimal(row.overlap, 2)}, AUC {notation.decimal(row.auc, 2)}\n"
+        f"contamination {notation.percent(row.contamination)}"
+    )

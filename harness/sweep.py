@@ -1,0 +1,207 @@
+"""Carry out a sweep: plan, prepare, run what is missing, search."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness.errors import ConfigError, NumericError, WinnowError
+from harness.executors.base import Executor, WorkerDiedError
+from harness.executors.local import LocalExecutor
+from harness.fingerprint import canonical
+from harness.pipeline import Preparation, RunJob
+from harness.plan import expand, keep, make_plan
+from harness.record import Failure, Point, RunRecord, read_record, write_points, write_record
+from harness.search import Search
+from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
+from harness.store import writable
+
+__all__ = ["Listener", "Outcome", "Settings", "carry_out", "record_of"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a sweep lives and what it may use: results and store are roots, shared by sweeps."""
+
+    results: Path
+    store: Path
+    workers: int
+
+
+class Listener:
+    """Hears how a sweep goes; by default it does nothing."""
+
+    def planned(self, plan: SweepPlan, total: int) -> None:
+        """Hear what is planned and how many runs that makes, searched points included."""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Hear how far a preparation is."""
+
+    def ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
+        """Hear that a run has finished or failed, now or `before` this call."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sweep left: its folder, its plan, and how many runs failed."""
+
+    folder: Path
+    plan: SweepPlan
+    failed: int
+
+
+_Runs = list[tuple[PlannedRun, RunSpec]]
+
+
+def carry_out(spec: SweepSpec, settings: Settings, listener: Listener) -> Outcome:
+    """Bring a sweep to its end; what is finished already is not run again.
+
+    Raises ConfigError if the sweep is being carried out elsewhere, DataError or
+    ModelError if its data or models cannot be had, StorageError if nothing can be kept.
+    """
+    folder = settings.results / spec.name
+    writable(folder)
+    writable(settings.store)
+    with _alone(folder), ExitStack() as stack:
+        plan = make_plan(spec)
+        kept = keep(plan, folder)
+        under_way = _UnderWay(spec, folder, settings, listener, stack)
+        every = list(zip(plan.sweep.runs, plan.specs, strict=True))
+        searched = spec.search.trials * len(spec.seeds) * len(spec.datasets) if spec.search else 0
+        listener.planned(kept, len(every) + searched)
+        failed = under_way.run(every)
+        if spec.search is not None:
+            failed += under_way.search(spec.search)
+    return Outcome(folder, kept, failed)
+
+
+class _UnderWay:
+    """A sweep being carried out; workers start when there is something to run."""
+
+    def __init__(self, spec: SweepSpec, folder: Path, settings: Settings, listener: Listener, stack: ExitStack) -> None:
+        self._spec = spec
+        self._folder = folder
+        self._settings = settings
+        self._listener = listener
+        self._stack = stack
+        self._executor: Executor | None = None
+        self._prepared: set[str] = set()
+
+    def run(self, runs: _Runs) -> int:
+        """Carry out the runs that are not finished; tell the listener of all; return how many failed."""
+        failed = 0
+        missing: _Runs = []
+        for run, spec in runs:
+            record = record_of(self._folder, run)
+            if record is not None and record.status == "finished":
+                self._listener.ended(run, record, before=True)
+            else:
+                missing.append((run, spec))
+        for run, record in self._carried_out(missing):
+            failed += record.status == "failed"
+            self._listener.ended(run, record, before=False)
+        return failed
+
+    def search(self, spec: SearchSpec) -> int:
+        """Ask for one point after another; the objective is the dev mean over datasets and seeds."""
+        template = next(arm for arm in self._spec.arms if arm.name == spec.arm)
+        search = Search(spec, template)
+        points: list[Point] = []
+        failed = 0
+        for _ in range(spec.trials):
+            number, values, arm = search.ask()
+            runs = expand([arm], self._spec)
+            points.append(Point(number=number, values=values, arm=arm, runs=tuple(run for run, _ in runs)))
+            write_points(self._folder, points)
+            failed += self.run(runs)
+            search.tell(number, self._objective(run for run, _ in runs))
+        return failed
+
+    def _objective(self, runs: Iterable[PlannedRun]) -> float | None:
+        """Return the mean dev metric of some runs, None unless all of them have finished."""
+        records = [record_of(self._folder, run) for run in runs]
+        values = [
+            record.metrics["dev"][self._spec.metric]
+            for record in records
+            if record is not None and record.status == "finished"
+        ]
+        return sum(values) / len(values) if len(values) == len(records) else None
+
+    def _carried_out(self, runs: _Runs) -> Iterator[tuple[PlannedRun, RunRecord]]:
+        """Carry runs out, each distinct one once, and yield every one with its record."""
+        if not runs:
+            return
+        executor = self._started()
+        sharing: dict[str, list[PlannedRun]] = {}
+        for run, spec in runs:
+            sharing.setdefault(spec.fingerprint, []).append(run)
+        specs = list({spec.fingerprint: spec for _, spec in runs}.values())
+        self._prepare(executor, specs)
+        jobs = [RunJob(spec, self._folder / "runs") for spec in specs]
+        for job, outcome in executor.carry_out(jobs, self._listener.preparing):
+            record = self._recorded(job.spec, outcome)
+            for run in sharing[job.spec.fingerprint]:
+                yield run, record
+
+    def _recorded(self, spec: RunSpec, outcome: object) -> RunRecord:
+        """Read the record that a run has left; write one for a worker that died before it could."""
+        if isinstance(outcome, WorkerDiedError):
+            record = RunRecord(
+                status="failed",
+                fingerprint=spec.fingerprint,
+                spec=spec,
+                failure=Failure(kind=type(outcome).__name__, message=str(outcome)),
+            )
+            write_record(self._folder / "runs", record, None)
+        elif isinstance(outcome, WinnowError):
+            raise outcome
+        return read_record(self._folder / "runs" / spec.fingerprint)
+
+    def _started(self) -> Executor:
+        if self._executor is None:
+            for draft in (self._folder / "runs").glob(".*"):
+                shutil.rmtree(draft, ignore_errors=True)  # left by a run that was killed while writing
+            local = LocalExecutor(self._settings.workers, self._settings.store, self._folder / "logs")
+            self._executor = self._stack.enter_context(local)
+        return self._executor
+
+    def _prepare(self, executor: Executor, specs: list[RunSpec]) -> None:
+        """Have collections, then pools, computed once, before the runs that share them.
+
+        A teacher whose scores are not finite does not stop the sweep here: the runs that
+        need it fail, each with a record.
+        """
+        threads = os.cpu_count() or 1
+        collections = {canonical(spec.dataset): Preparation(spec.dataset, None, threads) for spec in specs}
+        pools = {
+            canonical([spec.dataset, mining.teacher, mining.depth]): Preparation(spec.dataset, mining, threads)
+            for spec in specs
+            for mining in (*spec.equal_with, *([spec.arm.mining] if spec.arm.mining else []))
+        }
+        for jobs in (collections, pools):
+            new = [job for key, job in jobs.items() if key not in self._prepared]
+            for _, outcome in executor.carry_out(new, self._listener.preparing):
+                if isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
+                    raise outcome
+            self._prepared |= set(jobs)
+
+
+def record_of(folder: Path, run: PlannedRun) -> RunRecord | None:
+    """Return the record of a run, None if there is none yet."""
+    path = folder / "runs" / run.fingerprint
+    return read_record(path) if (path / "record.json").exists() else None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the sweep's lock; raise ConfigError if another process has it."""
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        message = f"another process is carrying out the sweep in {folder}"
+        raise ConfigError(message) from error

@@ -1,0 +1,290 @@
+"""Mirrors sweeps: one experiment per sweep; in it the sweep, its arms, and their seeds, nested.
+
+Nothing here may break or slow a sweep: the first error is logged, the mirror then
+stays silent, and `rebuild` catches up later.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self
+
+from harness.errors import StorageError
+from harness.fingerprint import digest
+from harness.record import RunRecord, read_plan, read_record
+from harness.spec import PlannedRun, SweepPlan
+from harness.tracking.entries import (
+    HASH_LENGTH,
+    arm_params,
+    arms_view,
+    group_metrics,
+    loss_history,
+    record_json,
+    run_metrics,
+    run_tags,
+    sweep_note,
+)
+from harness.tracking.store import Batch, Store, StoredRun
+
+__all__ = ["Figure", "Mirror", "Summary", "rebuild"]
+
+logger = logging.getLogger(__name__)
+
+Figure = Callable[[RunRecord], bytes | None]
+"""Draws the score distributions of a run as PNG; None where there is nothing to draw."""
+
+P = ParamSpec("P")
+Key = tuple[str, ...]
+"""Where a run stands in its sweep: (arm, dataset, seed); of a group (arm, dataset); of the sweep itself ()."""
+
+
+def _guarded(method: "Callable[Concatenate[Mirror, P], None]") -> "Callable[Concatenate[Mirror, P], None]":
+    """Let no error out of a method: log the first one and do nothing from then on."""
+
+    def guarded(self: "Mirror", /, *args: P.args, **kwargs: P.kwargs) -> None:
+        if self.broken:
+            return
+        try:
+            method(self, *args, **kwargs)
+        except Exception as error:
+            self.broken = True
+            summary = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            if self.strict:
+                message = f"cannot mirror into {self.root}: {summary}"
+                raise StorageError(message) from error
+            logger.warning(
+                "MLflow tracking stops here (%s); results are not affected, and `winnow track --rebuild` mirrors them",
+                summary,
+            )
+
+    guarded.__doc__ = method.__doc__
+    return guarded
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a finished sweep says: its answer in a sentence, its table, and the files of its report."""
+
+    answer: str = ""
+    table_markdown: str = ""
+    files: tuple[Path, ...] = ()
+
+
+@dataclass
+class _Group:
+    """The run of one arm on one dataset, and the seeds that it will sum up."""
+
+    id: str
+    summarised: str = ""
+    ended: float = 0.0
+    finished: dict[str, dict[str, float]] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+
+    def add(self, seed: str, record: RunRecord, ended: float) -> None:
+        """Count one seed in."""
+        self.ended = max(self.ended, ended)
+        self.failed.discard(seed)
+        if record.status == "finished":
+            self.finished[seed] = run_metrics(record)
+        else:
+            self.failed.add(seed)
+
+
+@dataclass
+class _Sweep:
+    """The sweep that is open, and what the store already has of it."""
+
+    plan: SweepPlan
+    experiment: str
+    id: str
+    known: dict[Key, StoredRun]
+    groups: dict[Key, _Group] = field(default_factory=dict)
+
+
+class Mirror:
+    """Mirror of sweeps in `<root>/mlflow.db`, with artefacts under `<root>/mlartifacts`.
+
+    Call `open_sweep`, then `add_run` for every record of the plan, old or new, then
+    `close_sweep`; leaving the context before that marks the sweep as killed. `figure`
+    is asked only for runs that the mirror lacks. With `strict` the first error is
+    raised as StorageError instead of logged.
+    """
+
+    def __init__(self, root: Path, *, figure: Figure | None = None, strict: bool = False) -> None:
+        self.root = root
+        self.strict = strict
+        self.broken = False
+        self._figure = figure
+        self._opened: Store | None = None
+        self._sweep: _Sweep | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._abandon()
+
+    @property
+    def _store(self) -> Store:
+        # Opened late: importing mlflow and creating the tables take seconds.
+        self._opened = self._opened or Store(self.root)
+        return self._opened
+
+    @_guarded
+    def open_sweep(self, plan: SweepPlan) -> None:
+        """Begin or continue the run of `plan`; runs that a dead process left behind become KILLED."""
+        experiment = self._store.experiment(plan.name)
+        self._store.end_abandoned(experiment)
+        existing = list(self._store.runs(f"tags.`winnow.sweep` = '{plan.name}'", [experiment]))
+        tags = {"winnow.level": "sweep", "winnow.sweep": plan.name, "winnow.plan": plan.hash[:HASH_LENGTH]}
+        parent = _parent(existing, plan)
+        if parent:
+            self._store.resume(parent.id)
+        id_ = parent.id if parent else self._store.create(experiment, f"{plan.name} (sweep)", tags, started=time.time())
+        note = sweep_note(plan)
+        self._store.log(id_, Batch(tags=tags | {"mlflow.note.content": note}), at=time.time())
+        self._store.describe(experiment, note, arms_view(plan, id_))
+        known = {_key(run): run for run in existing if run.tags.get("winnow.parent") == id_}
+        self._sweep = _Sweep(plan, experiment, id_, known)
+
+    @_guarded
+    def add_run(self, record: RunRecord, planned: PlannedRun, *, ended: float | None = None) -> None:
+        """Mirror one run; the same record again changes nothing, another one takes its place.
+
+        `ended` is in seconds since 1970, now if absent.
+        """
+        sweep = self._sweep
+        if sweep is None:
+            return
+        ended = time.time() if ended is None else ended
+        tags = run_tags(record, planned, sweep.plan)
+        params = arm_params(record.spec, planned)
+        group = self._group(sweep, tags, params, started=ended - sum(record.timings.values()))
+        group.add(str(planned.seed), record, ended)
+        tags |= {"winnow.parent": sweep.id, "mlflow.parentRunId": group.id}
+        known = sweep.known.get((planned.arm, planned.dataset, str(planned.seed)))
+        if known and _same(known, tags):
+            return
+        if known:
+            self._store.delete(known)
+        self._create_run(sweep, record, tags, params | {"seed": str(planned.seed)}, ended)
+
+    @_guarded
+    def close_sweep(self, summary: Summary = Summary()) -> None:
+        """Sum up the arms, put answer, question and table where they are seen first, keep the report's files."""
+        sweep, now = self._sweep, time.time()
+        if sweep is None:
+            return
+        for group in sweep.groups.values():
+            self._summarise(group)
+        for file in summary.files:
+            self._store.write(sweep.id, f"report/{file.name}", file.read_bytes())
+        finished = sum(len(group.finished) for group in sweep.groups.values())
+        failed = sum(len(group.failed) for group in sweep.groups.values())
+        counts = {"runs/finished": float(finished), "runs/failed": float(failed)}
+        note = sweep_note(sweep.plan, summary.answer, summary.table_markdown)
+        self._store.log(sweep.id, Batch(counts, tags={"mlflow.note.content": note}), at=now)
+        self._store.describe(sweep.experiment, note, arms_view(sweep.plan, sweep.id))
+        self._store.end(sweep.id, "FINISHED" if finished or not failed else "FAILED", at=now)
+        self._sweep = None
+
+    @_guarded
+    def _abandon(self) -> None:
+        sweep, self._sweep = self._sweep, None
+        if sweep:
+            for run in (*(group.id for group in sweep.groups.values()), sweep.id):
+                self._store.end(run, "KILLED", at=time.time())
+
+    def _group(self, sweep: _Sweep, tags: dict[str, str], params: dict[str, str], *, started: float) -> _Group:
+        """Return the run of this arm on this dataset; params cannot be changed, so other ones need another run."""
+        key = (tags["winnow.arm"], tags["winnow.dataset"])
+        if key in sweep.groups:
+            return sweep.groups[key]
+        kept = {
+            name: tags[f"winnow.{name}"] for name in ("sweep", "plan", "arm", "dataset", "base", "teacher", "miner")
+        }
+        own = {f"winnow.{name}": value for name, value in kept.items()}
+        own |= {"winnow.level": "arm", "winnow.fingerprint": digest(params, HASH_LENGTH)}
+        own |= {"winnow.parent": sweep.id, "mlflow.parentRunId": sweep.id}
+        known = sweep.known.get(key)
+        if known and known.tags.get("winnow.fingerprint") == own["winnow.fingerprint"]:
+            self._store.resume(known.id)
+            group = _Group(known.id, known.tags.get("winnow.record", ""))
+        else:
+            if known:
+                self._store.delete(known)
+            group = _Group(self._store.create(sweep.experiment, _name(sweep.plan, own), own, started=started))
+            self._store.log(group.id, Batch(params=params), at=started)
+        sweep.groups[key] = group
+        return group
+
+    def _create_run(
+        self, sweep: _Sweep, record: RunRecord, tags: dict[str, str], params: dict[str, str], ended: float
+    ) -> None:
+        started = ended - sum(record.timings.values())
+        run = self._store.create(sweep.experiment, _name(sweep.plan, tags), tags, started=started)
+        self._store.write(run, "record.json", record_json(record).encode())
+        figure = self._figure(record) if self._figure and record.audit else None
+        if figure:
+            self._store.write(run, "score_distribution.png", figure)
+        history = {"train/loss": loss_history(record.losses)}
+        self._store.log(run, Batch(run_metrics(record), params, history=history), at=ended)
+        # Ended last: a run that is still RUNNING was not written in full, and is written again.
+        self._store.end(run, "FINISHED" if record.status == "finished" else "FAILED", at=ended)
+
+    def _summarise(self, group: _Group) -> None:
+        """Log mean and deviation over the finished seeds, unless the same are there."""
+        counts = {"runs/finished": float(len(group.finished)), "runs/failed": float(len(group.failed))}
+        metrics = group_metrics(group.finished[seed] for seed in sorted(group.finished)) | counts
+        content = digest(metrics, HASH_LENGTH)
+        if content != group.summarised:
+            self._store.log(group.id, Batch(metrics, tags={"winnow.record": content}), at=time.time())
+        self._store.end(group.id, "FINISHED" if group.finished else "FAILED", at=group.ended)
+
+
+def _parent(existing: Iterable[StoredRun], plan: SweepPlan) -> StoredRun | None:
+    """Return the run of this plan, or of the plan that it amends."""
+    sweeps = {run.tags.get("winnow.plan"): run for run in existing if run.tags.get("winnow.level") == "sweep"}
+    hashes = [earlier[:HASH_LENGTH] for earlier in (plan.hash, *reversed(plan.amends))]
+    return next((sweeps[earlier] for earlier in hashes if earlier in sweeps), None)
+
+
+def _key(run: StoredRun) -> Key:
+    names = ("winnow.arm", "winnow.dataset", "winnow.seed")
+    return tuple(run.tags[name] for name in names if name in run.tags)
+
+
+def _same(known: StoredRun, tags: dict[str, str]) -> bool:
+    """Tell whether the store already has this record in full, at its place."""
+    whole = known.status in ("FINISHED", "FAILED")
+    return whole and all(known.tags.get(name) == tags[name] for name in ("winnow.record", "mlflow.parentRunId"))
+
+
+def _name(plan: SweepPlan, tags: dict[str, str]) -> str:
+    """Name a run so that arm and seed are seen in the table, and the dataset where there are several."""
+    place = f" on {tags['winnow.dataset']}" if len(plan.datasets) > 1 else ""
+    seed = f", seed {tags['winnow.seed']}" if "winnow.seed" in tags else ""
+    return f"{tags['winnow.arm']}{place}{seed}"
+
+
+def rebuild(root: Path, results: Path, summary: Summary | None = None, *, figure: Figure | None = None) -> int:
+    """Mirror a whole results folder into the store under `root`; return how many records it holds.
+
+    Replaying makes no doubles. Raises StorageError if anything cannot be read or mirrored.
+    """
+    plan = read_plan(results)
+    count = 0
+    with Mirror(root, figure=figure, strict=True) as mirror:
+        mirror.open_sweep(plan)
+        for planned in plan.runs:
+            path = results / "runs" / planned.fingerprint / "record.json"
+            if path.exists():
+                mirror.add_run(read_record(path.parent), planned, ended=path.stat().st_mtime)
+                count += 1
+        mirror.close_sweep(summary or Summary())
+    return count

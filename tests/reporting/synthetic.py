@@ -1,0 +1,227 @@
+"""Results folders with made-up numbers, shaped like those of a real sweep."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.fingerprint import digest
+from harness.record import AuditRecord, Environment, Failure, Histograms, RunRecord, Yield, write_record, write_text
+from harness.seeding import generator
+from harness.spec import (
+    ArmSpec,
+    Comparison,
+    Component,
+    MiningSpec,
+    PlannedRun,
+    RunSpec,
+    SearchSpec,
+    SweepPlan,
+    TrainingSpec,
+)
+
+BINS = 40
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm and the numbers to give it."""
+
+    name: str
+    miner: Component | None = None
+    level: float = 0.5
+    contamination: float = 0.0
+    teacher: str = "minilm"
+    trained: bool = True
+    full: float = 1.0
+    steps: int = 96
+
+
+def _miner(name: str, **params: float) -> Component:
+    return Component(name=name, params={"k": 4, **params})
+
+
+QUICKSTART = (
+    Arm("untrained", level=0.14, trained=False),
+    Arm("in-batch", level=0.497),
+    Arm("random", _miner("random"), 0.523, 0.001),
+    Arm("topk", _miner("topk"), 0.506, 0.100),
+    Arm("topk shifted 10", _miner("topk_shifted", shift=10), 0.523, 0.039),
+    Arm("topk abs", _miner("topk_abs", ceiling=0.7), 0.509, 0.091, full=0.97),
+    Arm("topk marginpos", _miner("topk_marginpos", margin=0.05), 0.521, 0.062, full=0.93),
+    Arm("topk percpos 0.95", _miner("topk_percpos", share=0.95), 0.522, 0.065, full=0.92),
+    Arm("topk percpos 0.80", _miner("topk_percpos", share=0.8), 0.545, 0.035, full=0.81),
+    Arm("oracle", _miner("oracle"), 0.513, 0.0),
+    Arm("bm25 topk", _miner("topk"), 0.515, 0.080, teacher="bm25"),
+)
+
+
+def spec_of(arm: Arm) -> ArmSpec:
+    return ArmSpec(
+        name=arm.name,
+        base=Component(name="static", params={"dimensions": 384}),
+        mining=MiningSpec(teacher=Component(name=arm.teacher), miner=arm.miner) if arm.miner else None,
+        training=TrainingSpec() if arm.trained else None,
+    )
+
+
+def environment(commit: str = "0123456789abcdef") -> Environment:
+    return Environment(
+        python="3.11.9",
+        platform="Linux-6.1-x86_64",
+        processor="Example CPU @ 2.50 GHz",
+        cores=2,
+        threads=2,
+        device="cpu",
+        packages={"numpy": "2.4.6", "torch": "2.13.0", "sentence-transformers": "6.2.0", "winnow": "0.1.0"},
+        commit=commit,
+        dirty=False,
+    )
+
+
+def _histograms(arm: Arm, rng: np.random.Generator) -> Histograms:
+    low, high = (0.0, 30.0) if arm.teacher == "bm25" else (-0.2, 1.0)
+    edges = np.linspace(low, high, BINS + 1)
+    middle = 0.35 + 1.2 * arm.contamination
+    shapes = {
+        "positive": (0.55, 0.16, 2000),
+        "negative": (middle, 0.11, 8000),
+        "removed": (0.6, 0.1, int(20000 * (1.0 - arm.full) + 500)),
+        "hidden": (0.45, 0.15, 900),
+    }
+    counts = {}
+    for kind, (mean, spread, size) in shapes.items():
+        scores = rng.normal(mean, spread, size)
+        scaled = scores if arm.teacher != "bm25" else scores * 30.0
+        counts[kind] = tuple(int(count) for count in np.histogram(scaled, bins=edges)[0])
+    return Histograms(edges=tuple(float(edge) for edge in edges), counts=counts)
+
+
+def _audit(arm: Arm, rng: np.random.Generator) -> AuditRecord:
+    hidden = round(8000 * arm.contamination)
+    return AuditRecord(
+        negatives=8000,
+        hidden=hidden,
+        contamination=hidden / 8000,
+        hardness=-0.2 + arm.contamination,
+        removed=1200,
+        hidden_removed=300,
+        hidden_in_pool=900,
+        overlap=0.4 + arm.contamination,
+        auc=0.88 - arm.contamination,
+        histograms=_histograms(arm, rng),
+    )
+
+
+def _per_query(arm: Arm, dataset: str, seed: int, sizes: dict[str, int]) -> pd.DataFrame:
+    frames = []
+    for split, size in sizes.items():
+        difficulty = generator(7, dataset, split).normal(0.0, 0.32, size)
+        own = generator(8, dataset, split, arm.name).normal(0.0, 0.06, size)
+        noise = generator(seed, dataset, split, arm.name).normal(0.0, 0.03, size)
+        ndcg = np.clip(np.round((arm.level + difficulty + own + noise) * 20) / 20, 0.0, 1.0)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "split": split,
+                    "query_id": [f"q{index}" for index in range(size)],
+                    "relevant": 1 + np.arange(size) % 4,
+                    "ndcg_at_10": ndcg,
+                    "mrr_at_10": np.clip(ndcg - 0.02, 0.0, 1.0),
+                    "recall_at_100": np.clip(ndcg + 0.25, 0.0, 1.0),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def _record(arm: Arm, run: RunSpec, fingerprint: str, frame: pd.DataFrame) -> RunRecord:
+    rng = generator(run.seed, "audit", arm.name)
+    metrics = ["ndcg_at_10", "mrr_at_10", "recall_at_100"]
+    means = frame.groupby("split")[metrics].mean()
+    full = round(2000 * arm.full)
+    return RunRecord(
+        status="finished",
+        fingerprint=fingerprint,
+        spec=run,
+        metrics={str(split): {name: float(row[name]) for name in metrics} for split, row in means.iterrows()},
+        steps=arm.steps if arm.trained else 0,
+        pairs_hash=digest("pairs") if arm.trained else "",
+        negatives_hash=digest(arm.name) if arm.miner else "",
+        yields=Yield(full=full, partial=2000 - full, empty=0, backfilled=2 * (2000 - full), dropped=0, trained=2000)
+        if arm.trained
+        else None,
+        audit=_audit(arm, rng) if arm.miner else None,
+        losses=(2.0, 1.5, 1.2) if arm.trained else (),
+        hashes={"dataset": digest("docstrings")},
+        timings={"mining": 1.5, "training": 12.25, "evaluation": 3.0},
+        environment=environment(),
+    )
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What to write; every field has the value of the quickstart."""
+
+    arms: Sequence[Arm] = QUICKSTART
+    datasets: Sequence[str] = ("docstrings",)
+    seeds: Sequence[int] = (0, 1, 2)
+    baseline: str | None = "topk"
+    unplanned: Sequence[str] = ()
+    failed: Sequence[tuple[str, int]] = ()
+    missing: Sequence[tuple[str, int]] = ()
+    search: SearchSpec | None = None
+    name: str = "quickstart"
+    question: str = "Which way of choosing hard negatives gives the best retriever?"
+    test: int = 400
+    dev: int = 300
+
+    def write(self, folder: Path) -> Path:
+        runs = []
+        for dataset in self.datasets:
+            for arm in self.arms:
+                runs.extend(self._write_run(folder, arm, dataset, seed) for seed in self.seeds)
+        plan = SweepPlan(
+            name=self.name,
+            question=self.question,
+            metric="ndcg_at_10",
+            seeds=tuple(self.seeds),
+            equal_queries=True,
+            arms=tuple(spec_of(arm) for arm in self.arms),
+            datasets=tuple(Component(name=name) for name in self.datasets),
+            comparisons=tuple(self._comparisons()),
+            runs=tuple(runs),
+            search=self.search,
+            hash=digest(self.name),
+        )
+        write_text(folder / "plan.json", plan.model_dump_json(indent=1))
+        return folder
+
+    def _comparisons(self) -> list[Comparison]:
+        if self.baseline is None:
+            return []
+        return [
+            Comparison(arm=arm.name, baseline=self.baseline, dataset=dataset)
+            for dataset in self.datasets
+            for arm in self.arms
+            if arm.name != self.baseline and arm.name not in self.unplanned
+        ]
+
+    def _write_run(self, folder: Path, arm: Arm, dataset: str, seed: int) -> PlannedRun:
+        spec = RunSpec(
+            arm=spec_of(replace(arm, name="written under another name")),
+            dataset=Component(name=dataset),
+            seed=seed,
+            identities={"dataset": digest(dataset), "base": digest("static"), "teacher": digest(arm.teacher)},
+        )
+        fingerprint = digest([arm.name, dataset, seed], 16)
+        if (arm.name, seed) in self.failed:
+            failure = Failure(kind="NumericError", message="the loss is NaN at step 17")
+            failed = RunRecord(status="failed", fingerprint=fingerprint, spec=spec, failure=failure)
+            write_record(folder / "runs", failed, None)
+        elif (arm.name, seed) not in self.missing:
+            frame = _per_query(arm, dataset, seed, {"test": self.test, "dev": self.dev})
+            write_record(folder / "runs", _record(arm, spec, fingerprint, frame), frame)
+        return PlannedRun(fingerprint=fingerprint, arm=arm.name, dataset=dataset, seed=seed)

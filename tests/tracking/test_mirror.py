@@ -1,0 +1,302 @@
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from toy_sweep import ARMS, arm, failed, plan_of, record, records, spec
+
+from harness.errors import StorageError
+from harness.spec import SweepPlan
+from harness.tracking import Mirror, Summary, rebuild
+from harness.tracking.entries import run_metrics
+from harness.tracking.store import ARTEFACTS, DATABASE, Store
+
+
+def stored(root: Path) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{root / DATABASE}")
+    experiments = [found.experiment_id for found in client.search_experiments()]
+    return list(client.search_runs(experiments, run_view_type=ViewType.ACTIVE_ONLY))
+
+
+def at(root: Path, level: str) -> dict[str, Run]:
+    return {run.info.run_name: run for run in stored(root) if run.data.tags["winnow.level"] == level}
+
+
+def mirror_all(root: Path, plan: SweepPlan, **options: object) -> None:
+    with Mirror(root, **options) as mirror:  # type: ignore[arg-type]
+        mirror.open_sweep(plan)
+        for planned, one in zip(plan.runs, records(plan), strict=True):
+            mirror.add_run(one, planned)
+        mirror.close_sweep(Summary("Percpos wins.", "| arm |"))
+
+
+def test_what_the_store_holds_equals_the_records(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
+
+    runs = at(root, "run")
+
+    assert sorted(runs) == ["percpos 0.95, seed 0", "percpos 0.95, seed 1", "untrained, seed 0", "untrained, seed 1"]
+    for planned, one in zip(plan.runs, records(plan), strict=True):
+        run = runs[f"{planned.arm}, seed {planned.seed}"]
+        loss = {"train/loss": one.losses[-1]} if one.losses else {}
+        assert run.data.metrics == run_metrics(one) | loss
+        assert run.data.params["seed"] == str(planned.seed)
+        assert run.data.tags["winnow.fingerprint"] == one.fingerprint
+        assert run.info.status == "FINISHED"
+        assert run.info.end_time - run.info.start_time == pytest.approx(2500, abs=2)
+
+
+def test_the_training_loss_is_a_history_by_step(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
+    run = at(root, "run")["percpos 0.95, seed 0"].info.run_id
+
+    history = MlflowClient(f"sqlite:///{root / DATABASE}").get_metric_history(run, "train/loss")
+
+    assert [(point.step, point.value) for point in history] == [(1, 3.0), (2, 2.0), (3, 1.5)]
+
+
+def test_seeds_stand_below_arms_and_arms_below_the_sweep(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
+    sweep, arms, runs = (at(root, level) for level in ("sweep", "arm", "run"))
+
+    assert list(sweep) == ["toy-sweep (sweep)"]
+    parent = sweep["toy-sweep (sweep)"].info.run_id
+    assert {one.data.tags["mlflow.parentRunId"] for one in arms.values()} == {parent}
+    child = runs["untrained, seed 1"]
+    assert child.data.tags["mlflow.parentRunId"] == arms["untrained"].info.run_id
+
+
+def test_an_arm_sums_up_its_seeds_and_has_params_to_compare(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
+
+    one = at(root, "arm")["percpos 0.95"]
+
+    assert one.data.metrics["test/ndcg_at_10"] == 0.55
+    assert one.data.metrics["test/ndcg_at_10_sd"] == 0.070711
+    assert one.data.metrics["runs/finished"] == 2.0
+    assert one.data.params["miner.share"] == "0.95"
+    assert one.info.status == "FINISHED"
+
+
+def test_answer_and_view_stand_above_the_runs(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
+    experiment = MlflowClient(f"sqlite:///{root / DATABASE}").get_experiment_by_name("toy-sweep")
+
+    assert experiment is not None
+    assert experiment.tags["mlflow.note.content"].startswith("**Answer.** Percpos wins.")
+    assert "winnow.level" in experiment.tags["mlflow.sharedViewState.winnow-arms"]
+    assert "Percpos wins." in at(root, "sweep")["toy-sweep (sweep)"].data.tags["mlflow.note.content"]
+
+
+def test_mirroring_twice_changes_nothing(root: Path, results: Path) -> None:
+    rebuild(root, results)
+    before = {run.info.run_id: (run.data.metrics, run.info.status) for run in stored(root)}
+
+    count = rebuild(root, results)
+
+    assert count == 4
+    assert {run.info.run_id: (run.data.metrics, run.info.status) for run in stored(root)} == before
+    client = MlflowClient(f"sqlite:///{root / DATABASE}")
+    arm_run = at(root, "arm")["percpos 0.95"].info.run_id
+    assert len(client.get_metric_history(arm_run, "test/ndcg_at_10")) == 1
+
+
+def test_a_live_mirror_and_a_rebuild_agree(root: Path, plan: SweepPlan, results: Path) -> None:
+    mirror_all(root, plan)
+    live = {run.info.run_id for run in stored(root)}
+
+    rebuild(root, results)
+
+    assert {run.info.run_id for run in stored(root)} == live
+
+
+def test_a_failed_run_says_why_and_gives_way_once_it_finishes(root: Path, plan: SweepPlan) -> None:
+    first = spec(ARMS[0], 0)
+    with Mirror(root) as mirror:
+        mirror.open_sweep(plan)
+        mirror.add_run(failed(first), plan.runs[0])
+        mirror.add_run(record(spec(ARMS[0], 1)), plan.runs[1])
+        mirror.close_sweep()
+    broken = at(root, "run")["percpos 0.95, seed 0"]
+    assert broken.info.status == "FAILED"
+    assert broken.data.tags["winnow.error"] == "NumericError: loss became NaN"
+    assert at(root, "arm")["percpos 0.95"].data.metrics["runs/failed"] == 1.0
+
+    mirror_all(root, plan)
+
+    runs = [run for run in stored(root) if run.info.run_name == "percpos 0.95, seed 0"]
+    assert [run.info.status for run in runs] == ["FINISHED"]
+    assert "winnow.error" not in runs[0].data.tags
+    assert at(root, "arm")["percpos 0.95"].data.metrics["runs/failed"] == 0.0
+    assert at(root, "arm")["percpos 0.95"].data.metrics["test/ndcg_at_10"] == 0.55
+
+
+def test_an_arm_without_a_finished_run_is_failed(root: Path, plan: SweepPlan) -> None:
+    with Mirror(root) as mirror:
+        mirror.open_sweep(plan)
+        mirror.add_run(failed(spec(ARMS[0], 0)), plan.runs[0])
+        mirror.add_run(record(spec(ARMS[1], 0)), plan.runs[2])
+        mirror.close_sweep()
+
+    assert at(root, "arm")["percpos 0.95"].info.status == "FAILED"
+    assert at(root, "sweep")["toy-sweep (sweep)"].info.status == "FINISHED"
+
+
+def test_an_amended_plan_continues_the_run_and_another_plan_begins_its_own(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
+
+    mirror_all(root, plan_of(hash_="2" * 64, amends=("1" * 64,)))
+    assert len([run for run in stored(root) if run.data.tags["winnow.level"] == "sweep"]) == 1
+
+    mirror_all(root, plan_of(hash_="3" * 64))
+    assert len([run for run in stored(root) if run.data.tags["winnow.level"] == "sweep"]) == 2
+
+
+def test_an_arm_redefined_under_its_old_name_is_replaced(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
+
+    mirror_all(root, plan_of((arm("percpos 0.95", share=0.9), ARMS[1]), "2" * 64, ("1" * 64,)))
+
+    assert at(root, "arm")["percpos 0.95"].data.params["miner.share"] == "0.9"
+    assert len(stored(root)) == 7
+
+
+def test_an_interrupted_sweep_is_killed_and_goes_on_where_it_was(root: Path, plan: SweepPlan) -> None:
+    def interrupted() -> None:
+        with Mirror(root) as mirror:
+            mirror.open_sweep(plan)
+            mirror.add_run(records(plan)[0], plan.runs[0])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert at(root, "sweep")["toy-sweep (sweep)"].info.status == "KILLED"
+    assert at(root, "arm")["percpos 0.95"].info.status == "KILLED"
+
+    mirror_all(root, plan)
+
+    assert {run.info.status for run in stored(root)} == {"FINISHED"}
+    assert len(stored(root)) == 7
+
+
+def test_what_a_dead_process_left_running_is_ended_when_any_sweep_opens(root: Path, plan: SweepPlan) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    store = Store(root)
+    other = store.experiment("other-sweep")
+    left = store.create(other, "left behind", {"winnow.level": "sweep"}, started=0.0)
+    alive = store.create(other, "alive", {"winnow.level": "sweep"}, started=0.0)
+    client = MlflowClient(f"sqlite:///{root / DATABASE}")
+    host = client.get_run(left).data.tags["winnow.process"].rpartition(":")[0]
+    client.set_tag(left, "winnow.process", f"{host}:{dead.pid}")
+
+    mirror_all(root, plan)
+
+    assert client.get_run(left).info.status == "KILLED"
+    assert client.get_run(alive).info.status == "RUNNING"
+
+
+def test_a_run_cut_short_while_being_mirrored_is_mirrored_again(
+    root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, Mirror(root) as mirror:
+        mirror.open_sweep(plan)
+        patch.setattr(Store, "write", lambda *_: 1 / 0)
+        mirror.add_run(records(plan)[0], plan.runs[0])
+
+    mirror_all(root, plan)
+
+    run = at(root, "run")["percpos 0.95, seed 0"]
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test/ndcg_at_10"] == 0.5
+
+
+def test_an_error_inside_mlflow_is_logged_once_and_stops_nothing(
+    root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def refuse(*_: object, **__: object) -> None:
+        calls.append(1)
+        message = "database is locked\n[SQL: ...]"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", refuse)
+
+    with caplog.at_level(logging.WARNING, "harness"):
+        mirror_all(root, plan)
+
+    assert len(calls) == 1
+    assert [line.levelname for line in caplog.records] == ["WARNING"]
+    assert "RuntimeError: database is locked" in caplog.text
+    assert "winnow track --rebuild" in caplog.text
+
+
+def test_a_store_that_is_no_database_stops_nothing(
+    tmp_path: Path, plan: SweepPlan, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / DATABASE).write_bytes(b"not a database, but long enough to be taken for a file with a header" * 20)
+
+    mirror_all(tmp_path, plan)
+
+    assert len([line for line in caplog.records if line.name.startswith("harness")]) == 1
+
+
+def test_a_rebuild_that_cannot_write_says_so(tmp_path: Path, results: Path) -> None:
+    (tmp_path / DATABASE).write_bytes(b"not a database, but long enough to be taken for a file with a header" * 20)
+
+    with pytest.raises(StorageError, match="cannot mirror into"):
+        rebuild(tmp_path, results)
+
+
+def test_artefacts_lie_below_the_root_and_nowhere_absolute_in_the_store(root: Path, plan: SweepPlan) -> None:
+    report = root / "report.pdf"
+    report.write_bytes(b"%PDF")
+
+    with Mirror(root, figure=lambda _: b"PNG") as mirror:
+        mirror.open_sweep(plan)
+        mirror.add_run(records(plan)[0], plan.runs[0])
+        mirror.close_sweep(Summary(files=(report,)))
+
+    uri = at(root, "run")["percpos 0.95, seed 0"].info.artifact_uri
+    assert uri.startswith("mlflow-artifacts:/toy-sweep/")
+    folder = root / ARTEFACTS / uri.removeprefix("mlflow-artifacts:/")
+    assert sorted(path.name for path in folder.iterdir()) == ["record.json", "score_distribution.png"]
+    assert (folder / "score_distribution.png").read_bytes() == b"PNG"
+    parent = at(root, "sweep")["toy-sweep (sweep)"].info.artifact_uri.removeprefix("mlflow-artifacts:/")
+    assert (root / ARTEFACTS / parent / "report" / "report.pdf").read_bytes() == b"%PDF"
+
+
+def test_figures_are_drawn_only_for_runs_that_are_new(root: Path, plan: SweepPlan) -> None:
+    drawn: list[str] = []
+
+    for _ in range(2):
+        mirror_all(root, plan, figure=lambda one: drawn.append(one.fingerprint))
+
+    assert drawn == [plan.runs[0].fingerprint, plan.runs[1].fingerprint]
+
+
+def test_a_run_is_written_in_one_batch(root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Mirror(root) as mirror:
+        mirror.open_sweep(plan)
+        mirror.add_run(records(plan)[0], plan.runs[0])
+        batches = []
+        log_batch = MlflowClient.log_batch
+
+        def counted(self: MlflowClient, run: str, **content: object) -> object:
+            batches.append(run)
+            return log_batch(self, run, **content)
+
+        monkeypatch.setattr(MlflowClient, "log_batch", counted)
+        mirror.add_run(records(plan)[1], plan.runs[1])
+
+        assert len(batches) == 1
+
+
+def test_importing_the_package_does_not_import_mlflow() -> None:
+    code = "import sys, harness.tracking; sys.exit('mlflow' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603
