@@ -66,6 +66,19 @@ def test_a_listing_is_rendered_as_plain_text() -> None:
     ]
 
 
+def test_lines_that_continue_are_indented_and_names_stay_whole() -> None:
+    rows = [Listed("x", "Score by all-MiniLM-L6-v2.", "", listing("miners")[1].parameters[1:2], {})]
+
+    assert render(rows, 25).splitlines() == [
+        "x",
+        "  Score by",
+        "  all-MiniLM-L6-v2.",
+        "    share  a number in",
+        "           [0.5, 1.0];",
+        "           default 0.95",
+    ]
+
+
 def test_recipes_show_what_they_fix() -> None:
     text = render([row for row in listing("recipes") if row.name == "nv_retriever"])
 

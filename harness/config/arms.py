@@ -16,7 +16,7 @@ __all__ = ["ArmReader"]
 Settings = dict[str, Setting]
 
 _MINING = ("teacher", "negatives", "depth", "on_shortage")
-_SETTINGS = ("base", "miner", *_MINING, "training")
+_SETTINGS = ("base", "max_length", "miner", *_MINING, "training")
 _LONGEST_NAME = 60
 _STAND_IN: JsonValue = {"name": "-"}
 """Takes the place of a component that is checked on its own."""
@@ -48,12 +48,14 @@ class ArmReader:
         if miner is None:
             for key in own.keys() & set(_MINING):
                 self._findings.add((*path, key), "has no effect in an arm without a miner")
+        frame = self._frame(settings, path)
         base = self._component("bases", "base", settings, path)
         mining = self._mining(miner, settings, path) if miner else None
         training = self._training(settings, path) if _trained(settings) else None
-        if base is None or not name or (miner and not mining) or (_trained(settings) and not training):
+        complete = base and name and (mining or not miner) and (training or not _trained(settings))
+        if frame is None or not complete:
             return None
-        return ArmSpec(name=name, base=base, mining=mining, training=training)
+        return frame.model_copy(update={"name": name, "base": base, "mining": mining, "training": training})
 
     def report_missing(self) -> None:
         """Note once for all arms what neither they nor the defaults set."""
@@ -125,6 +127,12 @@ class ArmReader:
             self._findings.add(where, f"must be at least the {k} negatives asked for, got {mining.depth}")
         return mining.model_copy(update={"miner": chosen, "teacher": teacher})
 
+    def _frame(self, settings: Settings, path: KeyPath) -> ArmSpec | None:
+        """Check what an arm says of no component and no part of its own."""
+        stand_ins = {"name": Setting("-", path), "base": Setting(_STAND_IN, path)}
+        given = {key: settings[key] for key in ("max_length",) if key in settings}
+        return self._findings.build(ArmSpec, given | stand_ins, path)
+
     def _depth_and_shortage(self, settings: Settings, path: KeyPath) -> MiningSpec | None:
         given = {key: settings[key] for key in ("depth", "on_shortage") if key in settings}
         stand_ins = {key: Setting(_STAND_IN, path) for key in ("teacher", "miner")}
@@ -148,6 +156,7 @@ class ArmReader:
             if key in defaults and (key, defaults[key].value) != ("miner", "none"):
                 inherited = {"k": negatives} if negatives else {}
                 read_component(kind, defaults[key], self._findings, inherited)
+        self._frame(defaults, path)
         self._depth_and_shortage(defaults, path)
         self._training(defaults, path)
 

@@ -56,6 +56,14 @@ def test_an_arm_overrides_the_defaults(write: Write) -> None:
     assert (found.mining.depth, found.mining.on_shortage) == (9, "drop")
 
 
+def test_the_length_of_texts_is_a_setting_of_trained_and_untrained_arms(write: Write) -> None:
+    head = HEAD.replace("depth: 50", "max_length: 32")
+
+    assert arm(write, "{name: x, training: false}").max_length == 128
+    assert arm(write, "{name: x, training: false}", head).max_length == 32
+    assert arm(write, "{name: x, miner: none, max_length: 16}", head).max_length == 16
+
+
 def test_an_arm_changes_one_setting_of_the_training_and_keeps_the_others(write: Write) -> None:
     found = arm(write, "{name: x, miner: none, training: {batch_size: 8}}")
 
@@ -69,6 +77,13 @@ def test_negatives_of_an_arm_win_over_those_of_the_defaults(write: Write) -> Non
 
     assert found.mining is not None
     assert found.mining.miner.params == {"k": 5}
+
+
+def test_a_pool_may_be_just_as_deep_as_the_negatives_are_many(write: Write) -> None:
+    found = arm(write, "{name: x, miner: topk, depth: 3}")
+
+    assert found.mining is not None
+    assert found.mining.depth == found.mining.miner.params["k"]
 
 
 def test_without_defaults_the_spec_decides_and_the_loss_is_written_out(write: Write) -> None:
@@ -154,6 +169,7 @@ def test_every_recipe_makes_an_arm(write: Write, name: str) -> None:
         ),
         ("{name: x, miner: none, training: {epochs: 0}}", "arms[0].training.epochs must be in [1, 1000], got 0"),
         ("{name: x, miner: none, training: {loss: nce}}", "arms[0].training.loss is an unknown loss 'nce'"),
+        ("{name: x, miner: none, max_length: 4}", "arms[0].max_length must be in [8, 8192], got 4"),
         ("{name: x, miner: topk, depth: 2}", "arms[0].depth must be at least the 3 negatives asked for, got 2"),
         ("{name: x, miner: topk, negatives: 0}", "arms[0].negatives must be in [1, 64], got 0"),
         ("{name: x, miner: topk, on_shortage: fill}", "arms[0].on_shortage must be one of keep, backfill_deeper"),
@@ -177,6 +193,7 @@ def test_what_an_arm_may_not_say(write: Write, text: str, expected: str) -> None
         ),
         ("base: static", "base: 7", "defaults.base must be the name of a base, or a mapping with a name, got 7"),
         ("negatives: 3", "negatives: lots", "defaults.negatives must be a whole number, got 'lots'"),
+        ("depth: 50", "max_length: 4", "defaults.max_length must be in [8, 8192], got 4"),
         ("depth: 50", "depth: 2", "defaults.depth must be at least the 3 negatives asked for, got 2"),
         ("depth: 50", "recipe: in_batch", "defaults.recipe is an unknown key"),
         ("depth: 50", "miner: topkk", "defaults.miner is an unknown miner 'topkk'; did you mean 'topk'?"),

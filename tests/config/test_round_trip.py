@@ -40,7 +40,6 @@ TRAININGS = st.builds(
     batch_size=st.integers(2, 512),
     learning_rate=unit(0, 1),
     warmup_share=unit(0, 1),
-    max_length=st.integers(8, 512),
     loss=component("info_nce", scale=unit(0, 1000)),
 )
 MININGS = st.builds(
@@ -59,7 +58,8 @@ def sweeps(draw: st.DrawFn) -> SweepSpec:
     for name in names:
         training = draw(st.none() | TRAININGS)
         mining = draw(st.none() | MININGS) if training else None
-        arms.append(ArmSpec(name=name, base=draw(BASES), mining=mining, training=training))
+        length = draw(st.integers(8, 8192))
+        arms.append(ArmSpec(name=name, base=draw(BASES), max_length=length, mining=mining, training=training))
     baseline = draw(st.none() | st.sampled_from(names))
     others = [name for name in names if name != baseline]
     compared = draw(st.none() | st.permutations(others)) if baseline else None
@@ -92,6 +92,7 @@ def written(part: Component) -> dict[str, JsonValue]:
 
 def arm_as_written(arm: ArmSpec) -> dict[str, JsonValue]:
     content: dict[str, JsonValue] = {"name": arm.name, "base": written(arm.base), "training": False}
+    content["max_length"] = arm.max_length
     if arm.training:
         content["training"] = arm.training.model_dump(mode="json") | {"loss": written(arm.training.loss)}
         content["miner"] = written(arm.mining.miner) if arm.mining else "none"

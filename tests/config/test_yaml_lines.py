@@ -48,7 +48,7 @@ def test_scalars_follow_yaml_1_2(write: Write, text: str, expected: object) -> N
     assert (value, type(value)) == (expected, type(expected))
 
 
-@pytest.mark.parametrize("text", ["010", "1_000", "0x1F", "0o17", "0b11", "-012", "00.5"])
+@pytest.mark.parametrize("text", ["010", "089", "1_000", "0x1F", "0o17", "0b11", "-012", "00.5"])
 def test_numbers_that_yaml_versions_disagree_on_are_mistakes(write: Write, text: str) -> None:
     expected = f"2: b must be a plain decimal number or text in quotes: versions of YAML disagree on {text}"
 
@@ -86,7 +86,10 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
     path = tmp_path / "bom.yaml"
     path.write_bytes(b"\xef\xbb\xbfname: x\r\n")
 
-    assert read_yaml(path).value == {"name": "x"}
+    file = read_yaml(path)
+
+    assert file.value == {"name": "x"}
+    assert file.place(("name",)) == Place(1, 1)
 
 
 def test_aliases_repeat_what_is_anchored_at_its_own_line(write: Write) -> None:
