@@ -102,7 +102,7 @@ def _chunks(resamples: int, width: int) -> list[int]:
 def _bootstrap_means(values: FloatArray, resamples: int, rng: np.random.Generator) -> FloatArray:
     """Draw means of `values` (n,) resampled with replacement. Shape (resamples,)."""
     n = len(values)
-    blocks = [values[rng.integers(0, n, (rows, n))].mean(axis=1) for rows in _chunks(resamples, n)]
+    blocks = [values.take(rng.integers(0, n, (rows, n), dtype=np.int32)).mean(axis=1) for rows in _chunks(resamples, n)]
     return np.concatenate(blocks)
 
 

@@ -92,7 +92,8 @@ def _outcome(row: OverallRow) -> str:
             "p = <", "p < "
         )
     better, worse = (sum(versus.verdict == name for versus in tested) for name in ("better", "worse"))
-    return f"{kind}: beyond noise on {better} of {len(tested)} datasets, worse beyond noise on {worse}"
+    losses = f" and worse beyond noise on {worse}" if worse else ""
+    return f"{kind}: better beyond noise on {better} of {len(tested)} datasets{losses}"
 
 
 def _is_oracle(analysis: Analysis, name: str) -> bool:

@@ -32,7 +32,7 @@ def quality_columns(analysis: Analysis) -> list[Column]:
     label = notation.METRICS[metric]
     others = {
         "mrr_at_10": Column("MRR@10", lambda row: notation.decimal(row.mrr)),
-        "recall_at_100": Column("Recall@100", lambda row: notation.decimal(row.recall)),
+        "recall_at_100": Column("R@100", lambda row: notation.decimal(row.recall)),
     }
     versus = [
         Column("Difference [95 %]", lambda row: notation.signed_interval(row.difference)),
@@ -45,7 +45,7 @@ def quality_columns(analysis: Analysis) -> list[Column]:
         Column(f"{label} [95 %]", lambda row: notation.interval(row.score)),
         *(versus if analysis.results.baseline is not None else []),
         *[column for name, column in others.items() if name != metric],
-        Column(f"Dev {label}", lambda row: notation.decimal(row.dev)),
+        Column("Dev", lambda row: notation.decimal(row.dev)),
         Column("Seeds", notation.seeds),
     ]
 

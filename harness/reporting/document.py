@@ -63,7 +63,7 @@ def compose(analysis: Analysis, figures: Figures) -> dict[str, object]:
 
 def _notices(analysis: Analysis, checked: list[Fact]) -> list[str]:
     """Say on page one what a reader must know before believing the numbers."""
-    found = [f"{fact.what} differ between arms: {fact.detail}." for fact in checked if not fact.holds]
+    found = [f"{fact.what}: not the same for all arms ({fact.detail})." for fact in checked if not fact.holds]
     if analysis.results.incidents:
         found.append(
             f"{len(analysis.results.incidents)} of {len(analysis.results.plan.runs)} planned runs left no numbers."

@@ -43,7 +43,8 @@ def escape_csv(text: str) -> str:
 def caption(analysis: Analysis) -> str:
     """Say which test, family and level stand behind the verdicts, and what the marks mean."""
     marks = "; ".join(f"{mark} {meaning}" for mark, meaning in notation.KEY.items())
-    told = "Told apart from the highest: the same test against the highest, Holm over arms, exploratory."
+    dev = f"Dev: {notation.METRICS[analysis.results.plan.metric]} on the dev split. R@100: recall at 100."
+    told = f"{dev} Told apart from the highest: the same test against the highest, Holm over arms, exploratory."
     interval = "Brackets: 95 % percentile bootstrap over queries, seeds averaged within each query."
     if analysis.results.baseline is None:
         return f"{interval} Marks: {marks}. {told}"
@@ -51,7 +52,7 @@ def caption(analysis: Analysis) -> str:
     test = (
         f"Difference to {notation.plain(analysis.results.baseline)}; p: two-sided paired permutation test over "
         f"queries, Holm-adjusted over the {planned} planned comparisons (alpha {ALPHA}); "
-        "comparisons that were not planned are marked exploratory and adjusted among themselves."
+        "comparisons that were not planned are marked e and adjusted among themselves."
     )
     return f"{interval} {test} {RULE} Marks: {marks}. {told}"
 

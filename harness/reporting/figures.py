@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.record import RunRecord
 from harness.reporting import labels, notation
-from harness.reporting.points import KINDS, Forest, ForestPoint, Panel, Panels, Scatter, densities
+from harness.reporting.points import KINDS, Forest, ForestPoint, Panel, Panels, Scatter, densities, grouped
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -72,9 +72,9 @@ def family_styles(families: list[str]) -> Styles:
     }
 
 
-def _name(text: str) -> str:
+def _name(text: str, most: int = _NAME) -> str:
     shown = _drawable(notation.plain(text))
-    return shown if len(shown) <= 2 * _NAME else shown[: 2 * _NAME - 1] + "…"
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
 
 
 @cache
@@ -129,20 +129,16 @@ def draw_forest(data: Forest, styles: Styles) -> "Figure":
         for height, point in enumerate(reversed(data.points)):
             _forest_line(axes, data, point, float(height), styles[point.family])
         if data.reference is not None:
-            axes.axvline(data.reference, color=_GREY, linewidth=0.8, zorder=0)
+            axes.axvline(data.reference, color=_GREY, linewidth=0.9, zorder=0.9)
         axes.set_xlim(data.low, data.high)
         axes.set_ylim(-0.7, len(data.points) - 0.3)
-        axes.set_yticks(range(len(data.points)), ["\n".join(_wrapped(point.arm)) for point in reversed(data.points)])
+        axes.set_yticks(range(len(data.points)), [_name(point.arm) for point in reversed(data.points)])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=_FAINT, linewidth=0.4)
         axes.set_axisbelow(True)
         axes.set_xlabel("\n".join(textwrap.wrap(_drawable(data.axis), 80)))
     return figure
-
-
-def _wrapped(name: str) -> list[str]:
-    return textwrap.wrap(_name(name), _NAME)[:2] or [" "]
 
 
 def _forest_line(axes: "Axes", data: Forest, point: ForestPoint, height: float, style: tuple[str, str]) -> None:
@@ -195,7 +191,7 @@ def draw_scatter(data: Scatter, styles: Styles) -> "Figure":
         axes.set_xlabel("contamination: share of mined negatives that are hidden positives (%)")
         axes.set_ylabel(data.axis)
         axes.margins(0.09, 0.08)
-        texts = [_name(point.arm) for point in data.points]
+        texts = [_name(point.arm, 26) for point in data.points]
         labels.place(axes, [(100.0 * p.contamination, p.score.mean) for p in data.points], texts, _INK)
     return figure
 
@@ -228,6 +224,8 @@ def draw_panels(data: Panels) -> "Figure":
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for place, panel in zip(grid.flat, data.panels, strict=False):
             _panel(place, panel)
+            place.set_xlim(data.low, data.high)
+            place.set_ylim(0.0, data.top)
         for place in grid.flat[len(data.panels) :]:
             place.set_visible(False)
         for column in range(columns):
@@ -250,14 +248,11 @@ def _panel(axes: "Axes", panel: Panel) -> None:
                 linewidth=style.width,
                 linestyle=style.dash,
             )
-    name = textwrap.wrap(_name(panel.arm), 30)[:2]
+    name = textwrap.wrap(_name(panel.arm, 48), 24)[:2]
     axes.set_title("\n".join(name) or " ", fontsize=8, loc="left", pad=25, color=_INK, fontweight="bold")
     axes.annotate(panel.caption, (0.0, 1.0), (0, 4), "axes fraction", "offset points", fontsize=7, color=_INK)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    used = [panel.edges[i] for d in panel.density.values() for i in range(len(d)) if d[i] > 0]
-    axes.set_xlim(min(used, default=panel.edges[0]), max(used, default=panel.edges[-1]))
-    axes.margins(y=0.0)
 
 
 def _finish_panels(figure: "Figure", teacher: str) -> None:
@@ -266,7 +261,7 @@ def _finish_panels(figure: "Figure", teacher: str) -> None:
         handles.update({str(name): handle for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)})
     names = [_KINDS[kind].name for kind in KINDS if _KINDS[kind].name in handles]
     across = 4 if figure.get_figwidth() >= _WIDTH else 2
-    figure.supxlabel(f"score by teacher {_name(teacher)}", fontsize=8)
+    figure.supxlabel(f"score by teacher {_name(teacher, 80)}", fontsize=8)
     found = [handles[name] for name in names]
     figure.legend(found, names, loc="outside upper center", ncols=across, frameon=False, fontsize=7.5)
 
@@ -284,4 +279,4 @@ def score_distribution_figure(record: RunRecord) -> bytes | None:
     )
     panel = Panel(record.spec.arm.name, np.asarray(audit.histograms.edges), densities(audit.histograms), caption)
     teacher = mining.teacher.label if mining is not None else "unknown"
-    return to_png(draw_panels(Panels("", teacher, (panel,))))
+    return to_png(draw_panels(grouped("", teacher, [panel])[0]))

@@ -32,6 +32,7 @@ KEY = {
     "*": "highest score",
     "=": "not told apart from the highest",
     "!": "seeds missing",
+    "e": "comparison not planned, exploratory",
     "s": "point of a search, not chosen on dev",
 }
 """What the marks beside an arm mean."""
@@ -99,12 +100,11 @@ def seeds(row: ArmRow) -> str:
 
 def marks(row: ArmRow) -> str:
     """Write the marks of `KEY` that apply to an arm."""
-    found = {"*": row.best, "=": row.tied, "!": not row.complete, "s": row.searched}
+    exploratory = row.versus is not None and not row.versus.planned
+    found = {"*": row.best, "=": row.tied, "!": not row.complete, "e": exploratory, "s": row.searched}
     return "".join(mark for mark, applies in found.items() if applies)
 
 
 def verdict_text(versus: Versus | None) -> str:
-    """Write a verdict; comparisons that were not planned say so."""
-    if versus is None:
-        return DASH
-    return VERDICTS[versus.verdict] + ("" if versus.planned else " (exploratory)")
+    """Write a verdict; a dash for None."""
+    return DASH if versus is None else VERDICTS[versus.verdict]

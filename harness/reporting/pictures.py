@@ -116,7 +116,7 @@ def _forest_picture(file: str, data: Forest) -> Picture:
     else:
         caption = (
             f"{data.axis[0].upper()}{data.axis[1:]} ({data.title}), highest first, with 95 % bootstrap intervals over "
-            "queries. Filled markers: beyond noise by the rule of this report; hollow: not. "
+            "queries. Filled markers: beyond noise (on every dataset) by the rule of this report; hollow: not. "
             "Arrowheads: off the scale, with the value at the right. Colour and shape: family of the miner."
         )
     return Picture(file, f"Forest plot. {shown}", caption)

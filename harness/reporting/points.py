@@ -1,6 +1,6 @@
 """What the figures show, as data: computed here, drawn elsewhere, kept beside each figure as CSV."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ __all__ = [
     "ScatterPoint",
     "densities",
     "forest",
+    "grouped",
     "overall_forest",
     "panels",
     "scatter",
@@ -28,6 +29,8 @@ __all__ = [
 
 KINDS = ("positive", "negative", "hidden", "removed")
 _OFF_SCALE = 4.0
+_HEADLINE_ARMS = 12
+_PANELS_A_FIGURE = 12
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -89,17 +92,20 @@ class Panel:
 
 @dataclass(frozen=True)
 class Panels:
-    """The panels of all arms mined with one teacher on one dataset, which share their axes."""
+    """Panels of arms mined with one teacher on one dataset; `low`, `high` and `top` bound the axes of all of them."""
 
     dataset: str
     teacher: str
     panels: tuple[Panel, ...]
+    low: float
+    high: float
+    top: float
 
 
 def overall_forest(analysis: Analysis) -> Forest:
     """Return the headline figure's data: over all datasets, or on the only one."""
     if len(analysis.tables) == 1:
-        return forest(analysis, analysis.tables[0])
+        return _highest(forest(analysis, analysis.tables[0]))
     differences = analysis.results.baseline is not None
     points = []
     for row in analysis.overall:
@@ -109,7 +115,14 @@ def overall_forest(analysis: Analysis) -> Forest:
             verdicts = [item.versus.verdict for item in known if item.versus is not None]
             sure = bool(verdicts) and all(verdict in {"better", "worse"} for verdict in verdicts)
             points.append(ForestPoint(row.arm, known[0].family, value, sure, ""))
-    return _forest(analysis, f"mean over {len(analysis.tables)} datasets", points)
+    return _highest(_forest(analysis, f"mean over {len(analysis.tables)} datasets", points))
+
+
+def _highest(data: Forest) -> Forest:
+    """Keep the arms that fit on page one."""
+    if len(data.points) <= _HEADLINE_ARMS:
+        return data
+    return replace(data, title=f"{data.title}; the {_HEADLINE_ARMS} highest", points=data.points[:_HEADLINE_ARMS])
 
 
 def forest(analysis: Analysis, table: DatasetTable) -> Forest:
@@ -173,7 +186,19 @@ def panels(analysis: Analysis) -> list[Panels]:
             if mining is not None and histograms is not None:
                 panel = Panel(row.arm, np.asarray(histograms.edges), densities(histograms), _caption(row))
                 groups.setdefault((table.dataset, mining.teacher.label, histograms.edges), []).append(panel)
-    return [Panels(dataset, teacher, tuple(found)) for (dataset, teacher, _), found in groups.items()]
+    return [group for (dataset, teacher, _), found in groups.items() for group in grouped(dataset, teacher, found)]
+
+
+def grouped(dataset: str, teacher: str, found: list[Panel]) -> list[Panels]:
+    """Give panels of equal edges common axes, and split them so that a figure fits its page."""
+    edges = found[0].edges
+    used = np.any([density > 0 for panel in found for density in panel.density.values()] or [edges[1:] > edges], axis=0)
+    inside = np.flatnonzero(used)
+    low, high = float(edges[inside[0]]), float(edges[inside[-1] + 1])
+    top = 1.04 * max((float(density.max()) for panel in found for density in panel.density.values()), default=1.0)
+    starts = range(0, len(found), _PANELS_A_FIGURE)
+    pages = [tuple(found[start : start + _PANELS_A_FIGURE]) for start in starts]
+    return [Panels(dataset, teacher, page, low, high, top) for page in pages]
 
 
 def _histograms(results: Results, row: ArmRow, dataset: str) -> Histograms | None:

@@ -54,8 +54,7 @@ def _difference(row: ArmRow) -> str:
 
 
 def _signed(versus: Versus) -> str:
-    exploratory = "" if versus.planned else "e"
-    return f"{notation.signed(versus.result.difference.mean)} {_SIGNS[versus.verdict]}{exploratory}"
+    return f"{notation.signed(versus.result.difference.mean)} {_SIGNS[versus.verdict]}"
 
 
 def _key(analysis: Analysis, width: int) -> str:
@@ -69,7 +68,6 @@ def _key(analysis: Analysis, width: int) -> str:
         "one seed": "? one seed",
     }
     parts += [text for name, text in meanings.items() if any(item.verdict == name for item in versus)]
-    parts += ["e exploratory"] if any(not item.planned for item in versus) else []
     lines = [""]
     for part in parts:
         joined = f"{lines[-1]}; {part}" if lines[-1] else part

@@ -39,22 +39,22 @@ class Arm:
     steps: int = 96
 
 
-def _miner(name: str, **params: float) -> Component:
+def mined(name: str, **params: float) -> Component:
     return Component(name=name, params={"k": 4, **params})
 
 
 QUICKSTART = (
     Arm("untrained", level=0.14, trained=False),
     Arm("in-batch", level=0.497),
-    Arm("random", _miner("random"), 0.523, 0.001),
-    Arm("topk", _miner("topk"), 0.506, 0.100),
-    Arm("topk shifted 10", _miner("topk_shifted", shift=10), 0.523, 0.039),
-    Arm("topk abs", _miner("topk_abs", ceiling=0.7), 0.509, 0.091, full=0.97),
-    Arm("topk marginpos", _miner("topk_marginpos", margin=0.05), 0.521, 0.062, full=0.93),
-    Arm("topk percpos 0.95", _miner("topk_percpos", share=0.95), 0.522, 0.065, full=0.92),
-    Arm("topk percpos 0.80", _miner("topk_percpos", share=0.8), 0.545, 0.035, full=0.81),
-    Arm("oracle", _miner("oracle"), 0.513, 0.0),
-    Arm("bm25 topk", _miner("topk"), 0.515, 0.080, teacher="bm25"),
+    Arm("random", mined("random"), 0.523, 0.001),
+    Arm("topk", mined("topk"), 0.506, 0.100),
+    Arm("topk shifted 10", mined("topk_shifted", shift=10), 0.523, 0.039),
+    Arm("topk abs", mined("topk_abs", ceiling=0.7), 0.509, 0.091, full=0.97),
+    Arm("topk marginpos", mined("topk_marginpos", margin=0.05), 0.521, 0.062, full=0.93),
+    Arm("topk percpos 0.95", mined("topk_percpos", share=0.95), 0.522, 0.065, full=0.92),
+    Arm("topk percpos 0.80", mined("topk_percpos", share=0.8), 0.545, 0.035, full=0.81),
+    Arm("oracle", mined("oracle"), 0.513, 0.0),
+    Arm("bm25 topk", mined("topk"), 0.515, 0.080, teacher="bm25"),
 )
 
 
