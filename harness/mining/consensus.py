@@ -139,14 +139,13 @@ def _normalised(pool: Pool, how: Normalisation) -> tuple[npt.NDArray[np.float64]
         starts[:, 1:] = score[:, 1:] != score[:, :-1]
         above = np.maximum.accumulate(np.where(starts, np.arange(score.shape[1]), 0), axis=1)
         return np.where(listed, (count - above) / count, np.nan), np.count_nonzero(score <= own, axis=1) / count[:, 0]
-    low = np.nanmin(score, axis=1, keepdims=True, initial=np.inf)
-    high = np.nanmax(score, axis=1, keepdims=True, initial=-np.inf)
     if how == "min_max":
-        shift, width = low, high - low
+        shift = np.nanmin(score, axis=1, keepdims=True, initial=np.inf)
+        width = np.nanmax(score, axis=1, keepdims=True, initial=-np.inf) - shift
     else:
         shift = np.nansum(score, axis=1, keepdims=True) / count
         width = np.sqrt(np.nansum(np.square(score - shift), axis=1, keepdims=True) / count)
-    spread = high > low  # a rounded mean gives equal scores a width just above 0
+    spread = width > 0  # exact: equal float32 scores have their own value as mean in float64
     shift, width = np.where(spread, shift, 0.0), np.where(spread, width, np.inf)
     return (score - shift) / width, ((own - shift) / width)[:, 0]
 

@@ -17,7 +17,7 @@ PER_ROW = pytest.mark.parametrize("name", [name for name in MINERS.names() if na
 RANDOM = {"bge_window", "random", "random_removal", "simans", "top1_sampled", "topk_sampled"}
 SEEDS = st.integers(0, 2**32)
 DTYPES = [np.int32, np.float32, np.int32, np.bool_]
-BRIEF = settings(max_examples=40, deadline=None)
+BRIEF = settings(max_examples=30, deadline=None)
 
 
 def equal(left: Negatives, right: Negatives) -> bool:

@@ -190,15 +190,6 @@ def test_one_teacher_s_merged_pool_mines_what_its_own_pool_mines() -> None:
         assert chosen(result) == [0, 2]
 
 
-def test_equal_scores_stay_equal_under_the_z_score() -> None:
-    pool = one_row([0.1, 0.1, 0.1], 0.1)  # their mean in float64 is not quite one of them
-
-    result = merged([pool], "z_score")
-
-    assert result.score.tolist() == [[0.0, 0.0, 0.0]]
-    assert result.positive.tolist() == [0.0]
-
-
 def test_pools_over_other_pairs_or_corpora_are_refused() -> None:
     pool = one_row([0.9], 0.8)
 

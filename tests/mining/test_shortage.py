@@ -15,7 +15,7 @@ from harness.registry import MINERS
 from harness.spec import Shortage
 from tests.mining.pools import candidates, chosen, frozen, miners, one_row, pools
 
-BRIEF = settings(max_examples=150, deadline=None)
+BRIEF = settings(max_examples=80, deadline=None)
 POLICIES: tuple[Shortage, ...] = get_args(Shortage)
 SEEDS = st.integers(0, 2**32)
 
