@@ -1,19 +1,16 @@
 """The only door to Optuna: points of a search space, asked for one after another."""
 
-import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from pydantic import JsonValue
-
+from harness.config import with_values
 from harness.errors import ConfigError
-from harness.registry import BASES, LOSSES, MINERS, TEACHERS
 from harness.spec import ArmSpec, SearchSpec
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Search", "with_values"]
+__all__ = ["Search"]
 
 _STARTUP = 4
 """Points drawn at random before TPE has anything to learn from."""
@@ -75,48 +72,3 @@ def _sampler(spec: SearchSpec) -> "optuna.samplers.BaseSampler":
 def _named(arm: ArmSpec, number: int, values: Mapping[str, float | int]) -> ArmSpec:
     shown = ", ".join(f"{key.rpartition('.')[2]}={value:.4g}" for key, value in sorted(values.items()))
     return arm.model_copy(update={"name": f"{arm.name} #{number} ({shown})"})
-
-
-def with_values(arm: ArmSpec, values: Mapping[str, float | int]) -> ArmSpec:
-    """Return the arm with dotted parameters set: `miner.share`, `training.learning_rate`, `loss.scale`, `depth`.
-
-    Raises ConfigError if there is no such parameter or a value is out of its range.
-    """
-    content = arm.model_dump(mode="json")
-    for key, value in values.items():
-        place, name = _place(content, key)
-        if name not in place:
-            message = f"search.space: '{key}' is no parameter of arm '{arm.name}'"
-            raise ConfigError(message)
-        place[name] = value
-    changed = ArmSpec.model_validate_json(json.dumps(content))
-    _check(changed)
-    return changed
-
-
-def _place(content: dict[str, JsonValue], key: str) -> tuple[dict[str, JsonValue], str]:
-    """Return the mapping that holds the parameter called `key`, and its name there."""
-    mining = cast("dict[str, JsonValue]", content.get("mining") or {})
-    training = cast("dict[str, JsonValue]", content.get("training") or {})
-    owners: dict[str, object] = {
-        "miner": mining.get("miner"),
-        "teacher": mining.get("teacher"),
-        "base": content["base"],
-        "loss": training.get("loss"),
-    }
-    owner, _, name = key.rpartition(".")
-    if owner in owners:
-        component = cast("dict[str, JsonValue]", owners[owner] or {"params": {}})
-        return cast("dict[str, JsonValue]", component["params"]), name
-    places = {"training": training, "": mining if name in mining else content}
-    return places.get(owner, {}), name
-
-
-def _check(arm: ArmSpec) -> None:
-    """Have the registries validate every parameter again."""
-    BASES.create(arm.base.name, arm.base.params)
-    if arm.training is not None:
-        LOSSES.create(arm.training.loss.name, arm.training.loss.params)
-    if arm.mining is not None:
-        MINERS.create(arm.mining.miner.name, arm.mining.miner.params)
-        TEACHERS.create(arm.mining.teacher.name, arm.mining.teacher.params)

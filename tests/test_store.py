@@ -76,7 +76,7 @@ def test_a_full_disk_is_named(tmp_path):
     def fill(folder: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(StorageError, match="cannot write .*k: the disk is full"):
+    with pytest.raises(StorageError, match=r"cannot write .*k: the disk is full"):
         Store(tmp_path).fetch("pool", "k", fill)
 
 

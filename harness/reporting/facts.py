@@ -86,7 +86,7 @@ def _training(cell: Cell, _: RunRecord) -> str:
         return ""
     return (
         f"{training.epochs} epochs, batches of {training.batch_size}, learning rate {training.learning_rate:g}, "
-        f"warm-up {training.warmup_share:g}, at most {training.max_length} tokens, loss {training.loss.label}"
+        f"warm-up {training.warmup_share:g}, at most {cell.arm.max_length} tokens, loss {training.loss.label}"
     )
 
 

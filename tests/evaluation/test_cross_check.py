@@ -68,14 +68,22 @@ def test_means_equal_those_of_mteb(collection, model, tmp_path):
             corpus = {"id": list(collection.document_ids), "text": list(collection.document_texts)}
             corpus["title"] = [""] * len(collection.document_ids)
             queries = [index for index, name in enumerate(collection.query_ids) if name in qrels]
-            texts = {"id": [collection.query_ids[i] for i in queries], "text": [collection.query_texts[i] for i in queries]}
+            texts = {
+                "id": [collection.query_ids[i] for i in queries],
+                "text": [collection.query_texts[i] for i in queries],
+            }
             data = {"corpus": Dataset.from_dict(corpus), "queries": Dataset.from_dict(texts)}
             self.dataset = {"default": {"test": {**data, "relevant_docs": qrels, "top_ranked": None}}}
             self.data_loaded = True
 
     ours = evaluate(model, collection).query("split == 'test'")
     result = mteb.evaluate(
-        model, Local(), cache=None, prediction_folder=tmp_path, encode_kwargs={"batch_size": 64}, show_progress_bar=False
+        model,
+        Local(),
+        cache=None,
+        prediction_folder=tmp_path,
+        encode_kwargs={"batch_size": 64},
+        show_progress_bar=False,
     )
     theirs = result.task_results[0].scores["test"][0]
     random.setstate(states[0])
