@@ -24,7 +24,7 @@ Count = Annotated[int, Interval(ge=1, le=64)]
 Rank = Annotated[int, Interval(ge=0, le=10_000)]
 
 
-@MINERS.register("topk", paper="arXiv:2007.00808")
+@MINERS.register("topk", paper="arXiv:2407.15831")
 @dataclass(kw_only=True, config=STRICT)
 class TopK:
     """Take the k best candidates; the naive miner that every other is compared with."""
@@ -37,7 +37,7 @@ class TopK:
         return pool.best(pool.eligible, by=pool.score, k=self.k)
 
 
-@MINERS.register("random", paper="arXiv:2004.04906")
+@MINERS.register("random", paper="arXiv:2407.15831")
 @dataclass(kw_only=True, config=STRICT)
 class Random:
     """Draw k documents uniformly from the whole corpus.

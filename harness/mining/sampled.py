@@ -3,7 +3,7 @@
 Every one takes the ceilings of `margin.Ceiling` (none by default), so that a published
 filter and a published sampler compose: `topk_sampled(share=0.95)` is NV-Retriever's
 sampled TopK-PercPos. Draws are without replacement: the k largest of log-weight plus
-Gumbel noise are distributed as k draws one after another (arXiv:1903.06059).
+Gumbel noise are distributed as k draws one after another.
 """
 
 from abc import ABC, abstractmethod
