@@ -140,7 +140,7 @@ class Store:
     def delete(self, run: StoredRun) -> None:
         """Take a run out of sight, with its artefacts."""
         self._client.delete_run(run.id)
-        shutil.rmtree(self._folder(run.id), ignore_errors=True)
+        shutil.rmtree(self._folder(run.id).parent, ignore_errors=True)  # <run>/artifacts
 
     def write(self, run: str, path: str, content: bytes) -> None:
         """Keep `content` as the artefact `path` (relative, with `/`) of a run."""

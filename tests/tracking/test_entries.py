@@ -164,6 +164,14 @@ def test_the_losses_of_a_short_training_are_all_kept() -> None:
     assert loss_history((3.0, 2.0, 1.0)) == [(1, 3.0), (2, 2.0), (3, 1.0)]
 
 
+@pytest.mark.parametrize("steps", [HISTORY_LIMIT, HISTORY_LIMIT + 1, 1001])
+def test_a_long_loss_history_keeps_its_last_step(steps: int) -> None:
+    history = loss_history([1.0] * steps)
+
+    assert history[-1] == (steps, 1.0)
+    assert HISTORY_LIMIT / 2 < len(history) <= HISTORY_LIMIT
+
+
 @given(st.lists(st.floats(), max_size=3000))
 def test_a_loss_history_is_thinned_in_order_with_its_own_values_and_its_end(losses: list[float]) -> None:
     history = loss_history(losses)

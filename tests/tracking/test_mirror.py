@@ -130,8 +130,21 @@ def test_a_failed_run_says_why_and_gives_way_once_it_finishes(root: Path, plan: 
     runs = [run for run in stored(root) if run.info.run_name == "percpos 0.95, seed 0"]
     assert [run.info.status for run in runs] == ["FINISHED"]
     assert "winnow.error" not in runs[0].data.tags
+    kept = list((root / ARTEFACTS / "toy-sweep").iterdir())
+    assert len(kept) == len(at(root, "run"))  # what was replaced left no artefacts
     assert at(root, "arm")["percpos 0.95"].data.metrics["runs/failed"] == 0.0
     assert at(root, "arm")["percpos 0.95"].data.metrics["test/ndcg_at_10"] == 0.55
+
+
+def test_a_run_tried_again_in_the_same_sweep_counts_once(root: Path, plan: SweepPlan) -> None:
+    with Mirror(root) as mirror:
+        mirror.open_sweep(plan)
+        mirror.add_run(failed(spec(ARMS[0], 0)), plan.runs[0])
+        mirror.add_run(record(spec(ARMS[0], 0)), plan.runs[0])
+        mirror.close_sweep()
+
+    metrics = at(root, "sweep")["toy-sweep (sweep)"].data.metrics
+    assert metrics == {"runs/finished": 1.0, "runs/failed": 0.0}
 
 
 def test_an_arm_without_a_finished_run_is_failed(root: Path, plan: SweepPlan) -> None:
@@ -233,6 +246,18 @@ def test_an_error_inside_mlflow_is_logged_once_and_stops_nothing(
     assert [line.levelname for line in caplog.records] == ["WARNING"]
     assert "RuntimeError: database is locked" in caplog.text
     assert "winnow track --rebuild" in caplog.text
+
+
+def test_after_an_error_the_mirror_is_silent(
+    root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Mirror(root) as mirror:
+        mirror.open_sweep(plan)
+        monkeypatch.setattr(Store, "write", lambda *_: 1 / 0)
+        for planned, one in zip(plan.runs, records(plan), strict=True):
+            mirror.add_run(one, planned)
+
+    assert len([line for line in caplog.records if line.name.startswith("harness")]) == 1
 
 
 def test_a_store_that_is_no_database_stops_nothing(
