@@ -209,6 +209,8 @@ def _mean(items: Iterable[Item], value: Callable[[Item], float | None]) -> float
 
 def _overall_row(results: Results, arm: str, tables: tuple[DatasetTable, ...]) -> OverallRow:
     rows = tuple(table.row(arm) for table in tables)
+    if len(rows) == 1 and rows[0] is not None:
+        return OverallRow(arm, rows[0].score, rows[0].difference, rows)
     cells = [results.cells.get((arm, dataset)) for dataset in results.datasets]
     done = [cell for cell in cells if cell is not None and cell.runs]
     if len(done) < len(results.datasets):

@@ -104,8 +104,8 @@ def test_the_terminal_table_is_golden(tmp_path: Path) -> None:
         "docstrings: 100 test queries\n"
         "   arm             nDCG@10 [95 %]      diff       p  contam  seeds\n"
         "*  better    0.596 [0.539, 0.650]  +0.164 +  <0.001   1.0 %    3/3\n"
-        "   topk      0.431 [0.376, 0.484]  baseline       –  10.0 %    3/3\n"
-        "!  in-batch  0.339 [0.287, 0.389]  −0.091 -  <0.001       –    2/3\n"
+        "   topk      0.431 [0.376, 0.484]  baseline       –  10.0 %    3/3\n"  # noqa: RUF001
+        "!  in-batch  0.339 [0.287, 0.389]  −0.091 -  <0.001       –    2/3\n"  # noqa: RUF001
         "\n"
         "* highest score; ! seeds missing; + better, beyond noise; - worse, beyond noise\n"
     )

@@ -122,7 +122,7 @@ def test_text_stays_text_and_is_large_enough(analysis: Analysis, styles: figures
         figures.draw_panels(panels(analysis)[0]),
     ):
         svg = figures.to_svg(drawing).decode()
-        sizes = [float(size) for size in re.findall(r"font: (?:\w+ )*([0-9.]+)px", svg)]
+        sizes = [float(size) for size in re.findall(r"font(?:-size)?: (?:\w+ )*([0-9.]+)px", svg)]
         assert "topk percpos 0.80" in svg
         assert sizes
         assert min(sizes) >= 7.0

@@ -69,7 +69,7 @@ def test_the_same_results_give_the_same_bytes(report: ReportPaths, quickstart: P
     assert again.pdf.read_bytes() == report.pdf.read_bytes()
     for old, new in zip((*report.tables, *report.figures), (*again.tables, *again.figures), strict=True):
         assert new.read_bytes() == old.read_bytes()
-    assert not [path for path in tmp_path.rglob(".*")]
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_names_are_printed_and_never_run(tmp_path: Path) -> None:
@@ -95,19 +95,31 @@ def test_a_hostile_name_changes_nothing_but_its_own_text(tmp_path: Path) -> None
     assert texts[0] == texts[1]
 
 
-def test_thirty_arms_on_three_datasets_break_over_pages_with_repeated_headers(tmp_path: Path) -> None:
+def test_thirty_arms_break_over_pages_with_repeated_headers(tmp_path: Path) -> None:
     arms = [Arm(f"arm number {n}", mined("topk"), 0.4 + n / 100, n / 100) for n in range(30)]
-    sweep = Sweep(arms=arms, datasets=("one", "two", "three"), baseline="arm number 0", seeds=(0,), test=20, dev=10)
+    sweep = replace(SMALL, arms=arms, baseline="arm number 0", seeds=(0,))
 
     pages = _pages(write_report(sweep.write(tmp_path / "in"), tmp_path / "out").pdf)
 
     assert "17 further arms" in pages[0]
     assert "Figure 1." in pages[0]
     text = " ".join(pages)
-    for dataset in ("one", "two", "three"):
-        assert f"{dataset}: 20 test queries" in text
-    assert all(text.count(f"arm number {n} ") >= 9 for n in range(30))
-    assert text.count("Arm Family Yield Backfilled") > 3
+    assert all(text.count(f"arm number {n} ") >= 3 for n in range(30))
+    assert text.count("Arm Family Yield Backfilled") + text.count("Arm Seeds p (raw)") > 2
+
+
+def test_three_datasets_have_their_tables_and_a_mean(tmp_path: Path) -> None:
+    sweep = replace(SMALL, arms=SMALL.arms[1:4], datasets=("one", "two", "three"))
+
+    paths = write_report(sweep.write(tmp_path / "in"), tmp_path / "out")
+
+    pages = _pages(paths.pdf)
+    for row in analyse(tmp_path / "in").overall:
+        assert notation.interval(row.score) in pages[0]
+        assert all(
+            notation.decimal(item.score.mean) in pages[0] for item in row.rows if item is not None and item.score
+        )
+    assert all(f"{dataset}: 40 test queries" in " ".join(pages) for dataset in ("one", "two", "three"))
 
 
 def test_failures_and_differences_are_said_on_page_one(tmp_path: Path) -> None:
@@ -153,7 +165,7 @@ def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_is_said_and_leaves_nothing_half_done(
-    quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
