@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, Self
 
 from harness.errors import StorageError
 from harness.fingerprint import digest
-from harness.record import RunRecord, read_plan, read_record
+from harness.record import RunRecord, read_record, read_sweep
 from harness.spec import PlannedRun, SweepPlan
 from harness.tracking.entries import (
     HASH_LENGTH,
@@ -277,7 +277,7 @@ def rebuild(root: Path, results: Path, summary: Summary | None = None, *, figure
 
     Replaying makes no doubles. Raises StorageError if anything cannot be read or mirrored.
     """
-    plan = read_plan(results)
+    plan = read_sweep(results)
     count = 0
     with Mirror(root, figure=figure, strict=True) as mirror:
         mirror.open_sweep(plan)
