@@ -11,7 +11,7 @@ from harness.reporting import notation
 from harness.reporting import report as writing
 from harness.reporting.facts import facts
 from harness.reporting.report import ReportPaths, write_report
-from harness.reporting.tables import Analysis
+from harness.reporting.tables import Analysis, analyse
 from harness.stats import RULE
 
 SMALL = Sweep(arms=QUICKSTART[1:6], test=40, dev=20)
