@@ -132,7 +132,12 @@ def _comparisons(sweep: SweepSpec, datasets: list[str]) -> Iterable[Comparison]:
 def differences(arm: ArmSpec, baseline: ArmSpec) -> list[str]:
     """Name the factors in which two arms differ, as dotted keys; empty if they are the same."""
     left, right = (_factors(other.model_dump(mode="json", exclude={"name"})) for other in (arm, baseline))
-    return sorted(key for key in {*left, *right} if left.get(key) != right.get(key))
+    differing = {key for key in {*left, *right} if left.get(key, _ABSENT) != right.get(key, _ABSENT)}
+    # what an arm without mining or training lacks is one difference, not one per setting
+    return sorted(key for key in differing if key.partition(".")[0] not in differing - {key})
+
+
+_ABSENT = object()
 
 
 def _factors(content: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
