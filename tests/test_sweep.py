@@ -145,7 +145,8 @@ def test_two_processes_do_not_carry_out_one_sweep(undisturbed):
 
 
 def test_a_run_that_fails_is_reported_and_the_others_finish(tmp_path):
-    text = SWEEP.replace("  - {name: oracle, miner: oracle}", "  - {name: diverging, miner: {name: topk_percpos, share: 0.5}}")
+    diverging = "{name: diverging, miner: {name: topk_percpos, share: 0.5}}"
+    text = SWEEP.replace("{name: oracle, miner: oracle}", diverging)
     (tmp_path / "toy.yaml").write_text(text)
     (tmp_path / "sitecustomize.py").write_text(
         "import harness.pipeline as p\n"

@@ -64,10 +64,16 @@ def test_leaving_after_an_error_ends_running_jobs_at_once(tmp_path):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt), LocalExecutor(1, tmp_path / "store", tmp_path / "logs") as executor:
-        outcomes = executor.carry_out([Task("sleep")], silent)
-        process = executor._workers[0].process
-        Thread(target=interrupt_once_started, daemon=True).start()
-        next(outcomes)
+    executor = LocalExecutor(1, tmp_path / "store", tmp_path / "logs")
 
-    assert process.exitcode == -signal.SIGKILL
+    def carry_out() -> None:
+        with executor:
+            processes.append(executor._workers[0].process)
+            Thread(target=interrupt_once_started, daemon=True).start()
+            next(executor.carry_out([Task("sleep")], silent))
+
+    processes = []
+    with pytest.raises(KeyboardInterrupt):
+        carry_out()
+
+    assert processes[0].exitcode == -signal.SIGKILL
