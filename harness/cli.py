@@ -18,6 +18,7 @@ from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
 
 if TYPE_CHECKING:
     from harness.reporting.report import ReportPaths
+    from harness.spec import SweepSpec
     from harness.tracking import Summary
 
 __all__ = ["main"]
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help="say what a sweep would run, what is done, and what the rest may cost")
     plan.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
     plan.add_argument("--json", action="store_true", help="for programs")
+    _add_data(plan)
     _add_results(plan)
     plan.set_defaults(run=_plan)
 
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
     sweep.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="runs at a time")
     sweep.add_argument("--no-track", dest="track", action="store_false", help="do not mirror into MLflow")
+    _add_data(sweep)
     _add_results(sweep)
     _add_reports(sweep)
     sweep.set_defaults(run=_sweep)
@@ -113,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="a BEIR folder in place of the file's datasets")
+
+
 def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="root of all results (default: results)"
@@ -132,11 +139,17 @@ def _positive(text: str) -> int:
     return number
 
 
-def _plan(options: argparse.Namespace) -> int:
-    from harness.config import load_sweep
-    from harness.plan import differences, estimate, make_plan, statuses
+def _loaded(options: argparse.Namespace) -> "SweepSpec":
+    from harness.config import load_sweep, on_folder
 
     spec = load_sweep(options.file)
+    return spec if options.data is None else on_folder(spec, options.data)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from harness.plan import differences, estimate, make_plan, statuses
+
+    spec = _loaded(options)
     plan = make_plan(spec)
     records = statuses(plan, options.results / spec.name)
     cost = estimate(plan, records)
@@ -180,14 +193,13 @@ def _sweep(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from harness.config import load_sweep
     from harness.listeners import Bystander, Display, Everyone
     from harness.reporting.figures import score_distribution_figure
     from harness.reporting.report import write_report
     from harness.sweep import Listener, Settings, carry_out
     from harness.tracking import Mirror
 
-    spec = load_sweep(options.file)
+    spec = _loaded(options)
     settings = Settings(options.results, options.results / ".store", options.workers)
     with ExitStack() as stack:
         listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
