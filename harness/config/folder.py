@@ -21,7 +21,8 @@ def on_folder(sweep: SweepSpec, folder: Path) -> SweepSpec:
     first = sweep.datasets[0]
     settings = first.params if first.name == _SOURCE else {}
     source = DATASETS.create(_SOURCE, {**settings, "path": str(folder)})
-    params = TypeAdapter(DATASETS[_SOURCE].factory).dump_python(source, mode="json")
+    adapter: TypeAdapter[object] = TypeAdapter(DATASETS[_SOURCE].factory)
+    params = adapter.dump_python(source, mode="json")
     suffix = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name) or "root"
     name = f"{sweep.name}-{suffix}"[:64]
     return sweep.model_copy(update={"name": name, "datasets": (Component(name=_SOURCE, params=params),)})
