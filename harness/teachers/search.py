@@ -5,6 +5,7 @@ computed anew, each from its own two vectors, and those decide. Where the error 
 float32 could have kept a document out, every document near the edge is looked at.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -29,6 +30,8 @@ LongArray = npt.NDArray[np.int64]
 _ROUNDING = 2.0**-24
 _TINY = float(np.finfo(np.float32).tiny)
 _DOCUMENT_BLOCK = 16384
+_HELD = 4
+"""Blocks whose best are held until they are merged."""
 
 
 def id_order(ids: Sequence[str], *, descending: bool = False) -> IntArray:
@@ -88,7 +91,7 @@ def _blocks(memory: int, documents: Rows, wide: int) -> tuple[int, int]:
     """Return how many queries and documents go together: a quarter of `memory` for the documents, at most."""
     across = max(1, min(len(documents), _DOCUMENT_BLOCK, memory // (16 * max(1, documents.width))))
     left = memory - 4 * across * documents.width
-    return max(1, left // (4 * across + 36 * wide)), across
+    return max(1, left // (4 * across + 24 * _HELD * wide)), across
 
 
 @contextmanager
@@ -122,14 +125,15 @@ class _Corpus:
         import torch
 
         block = torch.from_numpy(queries).to(self._device)
-        value, column = block.new_empty((len(block), 0)), block.new_empty((len(block), 0), dtype=torch.int64)
+        tops: list[tuple[torch.Tensor, torch.Tensor]] = []
         for start, vectors in self._documents.blocks(self._size):
             part = torch.from_numpy(vectors).to(self._device)
-            self._longest = max(self._longest, float(torch.linalg.vector_norm(part, dim=1, dtype=torch.float64).max()))
-            new_value, new_column = self._top(block, part, min(wide, len(part)))
-            value, column = torch.cat([value, new_value], dim=1), torch.cat([column, new_column + start], dim=1)
-            value, order = torch.topk(value, min(wide, value.shape[1]), dim=1)
-            column = column.gather(1, order)
+            self._longest = max(self._longest, float(torch.linalg.vector_norm(part, dim=1).max()))
+            value, column = self._top(block, part, min(wide, len(part)))
+            tops.append((value, column.add_(start)))
+            if len(tops) == _HELD:
+                tops = [_merged(tops, wide)]
+        value, column = _merged(tops, wide)
         return column.cpu().numpy(), value.cpu().numpy()
 
     def window(self, queries: FloatArray) -> FloatArray:
@@ -139,7 +143,9 @@ class _Corpus:
         section 3.1), with rounding of the score itself and underflow; it holds after `best`.
         """
         width = self._documents.width
-        length = np.sqrt(np.sum(np.square(queries, dtype=np.float64), axis=1)) * self._longest
+        # a length measured in float32 has errors of its own, and loses squares that underflow
+        longest = 1.001 * self._longest + math.sqrt(width * _TINY)
+        length = np.sqrt(np.sum(np.square(queries, dtype=np.float64), axis=1)) * longest
         if length.max(initial=0.0) >= np.finfo(np.float32).max:
             message = f"the inner products of these embeddings leave float32: lengths multiply to {length.max():.3g}"
             raise NumericError(message)
@@ -176,6 +182,15 @@ def _settled(
     exact = inner_products(queries, documents, row, found.ravel()).reshape(found.shape)
     order = np.lexsort((place[found], -exact), axis=1)[:, :depth]
     return np.take_along_axis(found, order, axis=1).astype(np.int32), np.take_along_axis(exact, order, axis=1)
+
+
+def _merged(tops: Sequence[tuple["torch.Tensor", "torch.Tensor"]], wide: int) -> tuple["torch.Tensor", "torch.Tensor"]:
+    """Return the `wide` highest values of several blocks, descending, and their columns."""
+    import torch
+
+    values = torch.cat([value for value, _ in tops], dim=1)
+    value, order = torch.topk(values, min(wide, values.shape[1]), dim=1)
+    return value, torch.cat([column for _, column in tops], dim=1).gather(1, order)
 
 
 class _TorchTop:
