@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,11 @@ from harness.collection import Collection, IntArray, Judgements, normalised
 from harness.errors import DataError, NumericError
 from harness.fingerprint import digest
 from harness.mining.base import PADDING, Pool, key_of
+from harness.registry import TEACHERS
+from harness.spec import Component
 from harness.store import Store
 
-__all__ = ["Candidates", "Progress", "Resources", "Teacher", "Workspace", "build_pool", "silent"]
+__all__ = ["Candidates", "Progress", "Resources", "Teacher", "Workspace", "build_pool", "silent", "teacher_of"]
 
 POOL_VERSION = 1
 """Raised when the same inputs would give another Pool."""
@@ -78,6 +80,11 @@ class Teacher(Protocol):
     def score(self, collection: Collection, queries: IntArray, documents: IntArray, work: Workspace) -> FloatArray:
         """Score pairs of query and document indices, aligned. Shape (n,)."""
         ...
+
+
+def teacher_of(component: Component) -> Teacher:
+    """Build the teacher that another one names; raise ConfigError if there is none such."""
+    return cast("Teacher", TEACHERS.create(component.name, component.params))
 
 
 def build_pool(teacher: Teacher, collection: Collection, split: str, depth: int, work: Workspace) -> Pool:

@@ -22,7 +22,7 @@ from harness.teachers.rows import Rows, inner_products
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["exact_top_k", "id_order"]
+__all__ = ["exact_top_k", "id_order", "reordered"]
 
 FloatArray = npt.NDArray[np.float32]
 Vectors = npt.NDArray[np.floating]
@@ -40,6 +40,13 @@ def id_order(ids: Sequence[str], *, descending: bool = False) -> IntArray:
     place = np.empty(len(ids), dtype=np.int32)
     place[order] = np.arange(len(ids), dtype=np.int32)
     return place
+
+
+def reordered(document: IntArray, score: FloatArray, place: IntArray) -> Candidates:
+    """Put candidates (q, m) in the order of `score` (q, m), ties by `place` (n,); PADDING, at -inf, goes behind."""
+    last = np.where(document == PADDING, len(place), place[document] if len(place) else 0)
+    order = np.lexsort((last, -score), axis=1)
+    return Candidates(np.take_along_axis(document, order, axis=1), np.take_along_axis(score, order, axis=1))
 
 
 def exact_top_k(  # noqa: PLR0913 - what to search for, and how much room there is

@@ -7,7 +7,7 @@ from harness.collection import Collection
 from harness.errors import ConfigError, ModelError, NumericError
 from harness.registry import TEACHERS
 from harness.store import Store
-from harness.teachers import dense
+from harness.teachers import dense, shards
 from harness.teachers.base import Workspace
 from harness.teachers.minilm import MINILM_SHA256, minilm_folder, verify
 
@@ -40,7 +40,7 @@ def test_what_has_been_encoded_is_looked_up(tmp_path, monkeypatch):
 
 
 def test_an_interrupted_encoding_keeps_its_finished_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(dense, "_SHARD", 2)
+    monkeypatch.setattr(shards, "_SHARD", 2)
     texts = tuple(f"text {index}" for index in range(5))
     collection = Collection("toy", texts, texts, (), (), {})
     teacher, seen = TEACHERS.create("minilm", {"max_length": 16}), []
