@@ -90,7 +90,7 @@ class CrossEncoderTeacher:
 
         name, activation = self.path or self.model, {"identity": torch.nn.Identity, "sigmoid": torch.nn.Sigmoid}
         with model_errors("cross-encoder", name, self.revision):
-            encoder = CrossEncoder(
+            encoder: CrossEncoder = CrossEncoder(
                 name,
                 revision=self.revision or None,
                 trust_remote_code=False,

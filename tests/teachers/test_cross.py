@@ -105,7 +105,7 @@ def test_the_first_teacher_must_exist_and_be_well_described(model):
 
 
 def test_a_cross_encoder_out_of_reach_is_one_clear_error(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     lost = TEACHERS.create(
         "cross_encoder", {"model": "nobody/nothing", "revision": "0" * 40, "first": {"name": "bm25"}}
     )
