@@ -84,7 +84,9 @@ def exact_top_k(  # noqa: PLR0913 - what to search for, and how much room there 
             rows = slice(start, start + len(block))
             found, rough = corpus.best(block, wide)
             edge = rough[:, depth - 1] - corpus.window(block)
-            document[rows, :depth], score[rows, :depth] = _settled(Rows(block), right, found, place, depth)
+            document[rows, :depth], score[rows, :depth] = _settled(
+                Rows(block), right, np.where(rough >= edge[:, None], found, PADDING), place, depth
+            )
             short = np.flatnonzero(rough[:, -1] >= edge) if wide < len(right) else np.empty(0, dtype=np.int64)
             for first in range(0, len(short), -(-down // 8)):
                 part = short[first : first + -(-down // 8)]
@@ -185,10 +187,11 @@ def _settled(
     queries: Rows, documents: Rows, found: LongArray, place: IntArray, depth: int
 ) -> tuple[IntArray, FloatArray]:
     """Score candidates (b, wide) exactly and return the best `depth`, ties by place. Shapes (b, depth)."""
-    row = np.repeat(np.arange(len(found)), found.shape[1])
-    exact = inner_products(queries, documents, row, found.ravel()).reshape(found.shape)
-    order = np.lexsort((place[found], -exact), axis=1)[:, :depth]
-    return np.take_along_axis(found, order, axis=1).astype(np.int32), np.take_along_axis(exact, order, axis=1)
+    row, column = np.nonzero(found != PADDING)
+    exact = np.full(found.shape, -np.inf, dtype=np.float32)
+    exact[row, column] = inner_products(queries, documents, row, found[row, column])
+    best = reordered(found.astype(np.int32), exact, place)
+    return best.document[:, :depth], best.score[:, :depth]
 
 
 def _merged(tops: Sequence[tuple["torch.Tensor", "torch.Tensor"]], wide: int) -> tuple["torch.Tensor", "torch.Tensor"]:

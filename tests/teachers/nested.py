@@ -11,14 +11,8 @@ from harness.spec import STRICT
 from harness.teachers.base import Candidates
 from harness.teachers.search import id_order
 
-WORDS = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    *["red", "blue", "green", "cat", "dog", "fish", "tree", "house", "river", "stone"],
-]
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS += ["red", "blue", "green", "cat", "dog", "fish", "tree", "house", "river", "stone"]
 
 
 @dataclass(kw_only=True, config=STRICT)
