@@ -277,7 +277,7 @@ def measure(folder: Path, request: dict[str, Any]) -> Result:
 def apart(folder: Path, **request: object) -> Result:
     """Carry out one measurement in a process of its own."""
     command = [sys.executable, __file__, "--child", json.dumps(request), "--folder", str(folder)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603 - this very script
+    done = subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - this very script
     found: Result = json.loads(done.stdout.splitlines()[-1])
     what = {name: request[name] for name in ("what", "documents", "queries") if name in request}
     return cast("Result", {**what, **found})

@@ -198,9 +198,18 @@ def _merged(tops: Sequence[tuple["torch.Tensor", "torch.Tensor"]], wide: int) ->
     """Return the `wide` highest values of several blocks, descending, and their columns."""
     import torch
 
-    values = torch.cat([value for value, _ in tops], dim=1)
+    values = _beside([value for value, _ in tops])
     value, order = torch.topk(values, min(wide, values.shape[1]), dim=1)
-    return value, torch.cat([column for _, column in tops], dim=1).gather(1, order)
+    return value, _beside([column for _, column in tops]).gather(1, order)
+
+
+def _beside(parts: Sequence["torch.Tensor"]) -> "torch.Tensor":
+    """Put columns side by side; on the CPU by numpy, for torch wakes all threads for a copy of a millisecond."""
+    import torch
+
+    if parts[0].device.type == "cpu":
+        return torch.from_numpy(np.concatenate([part.numpy() for part in parts], axis=1))
+    return torch.cat(list(parts), dim=1)
 
 
 class _TorchTop:
