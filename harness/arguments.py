@@ -71,6 +71,12 @@ class ArgumentReader:
                 self.add(f"--miner {recipe}: the recipe has the teacher {teacher}, got --teacher {', '.join(names)}")
         return next(iter(self._fixed_teachers.values()), None)
 
+    def within(self, where: str, value: float, target: type, name: str) -> None:
+        """Note a number outside the range of the parameter `name` of `target`."""
+        shape = next(each for each in parameters(target) if each.name == name).numeric
+        if shape is not None and value not in shape.bounds:
+            self.add(f"{where} must be {shape.bounds}, got {value}")
+
     def _dataset(self, text: str) -> tuple[str, dict[str, str]]:
         """Tell the source and its parameters; an empty name after a mistake."""
         name, rest = _split(text)

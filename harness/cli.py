@@ -14,7 +14,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness import __version__
+from harness.audit_command import add_audit, audit_text
 from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
+from harness.mine_command import add_mine, mine_text
 
 if TYPE_CHECKING:
     from harness.reporting.report import ReportPaths
@@ -41,7 +43,9 @@ class TerminatedError(KeyboardInterrupt):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)  # bm25s sets its own logger to DEBUG
+    logging.basicConfig(handlers=[handler], format="%(levelname)s: %(message)s")
     signal.signal(signal.SIGTERM, _on_terminate)
     try:
         code: int = options.run(options)
@@ -74,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"winnow {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    add_mine(commands).set_defaults(run=_mine)
+    add_audit(commands).set_defaults(run=_audit)
 
     plan = commands.add_parser("plan", help="say what a sweep would run, what is done, and what the rest may cost")
     plan.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
@@ -130,6 +137,16 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
     return number
+
+
+def _mine(options: argparse.Namespace) -> int:
+    print(mine_text(options))
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    print(audit_text(options))
+    return 0
 
 
 def _plan(options: argparse.Namespace) -> int:

@@ -88,8 +88,8 @@ class MtebTask:
             kind = f"{task.metadata.type}, {', '.join(task.metadata.modalities)}"
             raise ConfigError(f"mteb task {self.task} is no retrieval of texts but {kind}")
         if self.subset not in task.hf_subsets:
-            known = ", ".join(task.hf_subsets)
-            raise ConfigError(f"mteb task {self.task} has no subset {shown(self.subset)} (allowed: {known})")
+            allowed = ", ".join(task.hf_subsets)
+            raise ConfigError(f"mteb task {self.task} has no subset {shown(self.subset)} (allowed: {allowed})")
         if task.metadata.dataset.get("trust_remote_code"):
             raise ConfigError(f"mteb task {self.task} would run code from the hub, which Winnow never does")
         return task
@@ -101,7 +101,7 @@ def generators_kept() -> Iterator[None]:
     import torch
 
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002  # kept, not used
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     try:
         yield
     finally:
