@@ -27,6 +27,7 @@ PAIR_SUFFIXES = (".parquet", ".jsonl", ".csv", ".tsv")
 _DATA_FORMS = "a folder in BEIR format, a .parquet, .jsonl, .csv or .tsv file of pairs, mteb:TaskName"
 _LONGEST_NUMBER = 40
 _COMMA = re.compile(r",(?=\w+=)")
+_PARAMETERS = re.compile(r":(?=\w+=)")
 
 
 class ArgumentReader:
@@ -87,10 +88,10 @@ class ArgumentReader:
             return name, self._values(rest, "DATA")
         path, rest = _split_path(text)
         values = {"path": path, **self._values(rest, "DATA")}
-        if Path(path).is_dir():
+        if _is_folder(path):
             if (Path(path) / "corpus.jsonl").is_file():
                 return "beir_folder", values
-            self.add(f"DATA: the folder {shown(path)} holds no corpus.jsonl, so it is not in BEIR format")
+            self.add(f"DATA: the folder {path!r} holds no corpus.jsonl, so it is not in BEIR format")
         elif Path(path).suffix in PAIR_SUFFIXES:
             return "pairs", values
         else:
@@ -104,7 +105,7 @@ class ArgumentReader:
         if name in TEACHERS:
             return name, self._values(rest, "--teacher")
         path, rest = _split_path(text)
-        if Path(path).is_dir():
+        if _is_folder(path):
             return "sentence_transformer", {"path": path, **self._values(rest, "--teacher")}
         hint = " or the path of a sentence-transformers folder"
         self.add(f"--teacher: {unknown_name('teacher', name, TEACHERS.names())}{hint}")
@@ -243,6 +244,13 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _split_path(text: str) -> tuple[str, str]:
-    """Split `path:key=value` at the last colon, which a path may hold too."""
-    path, colon, rest = text.rpartition(":")
-    return (path, rest) if colon and "=" in rest else (text, "")
+    """Split `path:key=value` at the first colon before a key; a path may hold others."""
+    found = _PARAMETERS.search(text)
+    return (text[: found.start()], text[found.end() :]) if found else (text, "")
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # longer than any name can be
+        return False

@@ -83,4 +83,4 @@ def _delimited(file: Path, problems: Problems) -> Iterator[Row]:
                 else:
                     yield reader.line_num, row
         except csv.Error as error:
-            problems.add(file.name, reader.line_num, f"expected delimited text: {error}")
+            problems.add(file.name, reader.reader.line_num, f"expected delimited text: {error}")
