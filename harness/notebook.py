@@ -17,7 +17,7 @@ from harness.seeding import generator
 from harness.sources.kept import load_collection
 from harness.sources.pairs import collect
 from harness.sources.problems import Problems, shown
-from harness.sources.row_files import Row
+from harness.sources.row_files import Row, read_rows
 from harness.spec import Component, MiningSpec, Shortage
 from harness.store import Store
 from harness.teachers.base import Workspace
@@ -67,8 +67,8 @@ def load(data: Data, corpus: Corpus | None = None, *, hide: int | None = None, c
         collection = _named(str(data), corpus, Store(Path(cache)))
     else:
         problems = Problems("data")
-        further = None if corpus is None else _rows(corpus, ("text",))
-        collection = collect(_rows(data, ("query", "positive")), further, problems, names=("pairs", "corpus"))
+        further = None if corpus is None else _rows(corpus, ("text",), problems)
+        collection = collect(_rows(data, ("query", "positive"), problems), further, problems, names=("pairs", "corpus"))
     if hide is None:
         return collection
     train = hide_positives(collection.split("train"), generator(hide, "hide_positives"))
@@ -188,16 +188,17 @@ def _named(data: str, corpus: Corpus | None, store: Store) -> Collection:
     return load_collection(cast("Component", dataset), store)
 
 
-def _rows(data: object, columns: tuple[str, ...]) -> list[Row]:
-    """Number the rows of a table from 0, or those of a plain list, which holds `columns`."""
+def _rows(data: object, columns: tuple[str, ...], problems: Problems) -> list[Row]:
+    """Number the rows of a table from 0, or those of a plain list, which holds `columns`; a path is read."""
+    if isinstance(data, str | Path):
+        return list(read_rows(Path(data), problems))
     if isinstance(data, Mapping):
-        return list(enumerate(_transposed(data)))
-    if hasattr(data, "to_dict") and hasattr(data, "columns"):  # a pandas frame
+        data = _transposed(data)
+    elif hasattr(data, "to_dict") and hasattr(data, "columns"):  # a pandas frame
         data = data.to_dict("records")
-    elif hasattr(data, "column_names"):  # a datasets.Dataset
-        data = list(cast("Iterable[object]", data))
-    if isinstance(data, str) or not isinstance(data, Sequence):
-        raise ConfigError(f"expected a list, a mapping of columns, a frame or a dataset, got {shown(data)}")
+    if not isinstance(data, Iterable):
+        kind = type(data).__name__
+        raise ConfigError(f"expected a list, a mapping of columns, a frame or a dataset, got a value of type {kind}")
     return [(number, _row(number, item, columns)) for number, item in enumerate(data)]
 
 

@@ -126,6 +126,8 @@ def test_every_mistake_is_told_with_file_row_and_column(tmp_path):
     path = tmp_path / "own.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "[1]\n{\n", encoding="utf-8")
 
+    reason = "(Expecting property name enclosed in double quotes: line 2 column 1 (char 2))"
+    own_11 = f"own.jsonl:11: expected a JSON object, found '{{' {reason}"
     assert complaint(path, corpus).split("\n  ") == [
         f"{path}: 11 problems",
         "corpus.jsonl:1: column \"text\": expected text, found ''",
@@ -138,8 +140,7 @@ def test_every_mistake_is_told_with_file_row_and_column(tmp_path):
         "own.jsonl:8: column \"query\": expected text, found 'half \\ud800'",
         'own.jsonl:9: column "query_id": expected text, found True',
         "own.jsonl:10: expected a JSON object, found [1]",
-        "own.jsonl:11: expected a JSON object, found '{' "
-        "(Expecting property name enclosed in double quotes: line 2 column 1 (char 2))",
+        own_11,
     ]
 
 
