@@ -52,20 +52,18 @@ def quantiles(mined: Mined) -> dict[str, dict[str, float]]:
 def _pairs(mined: Mined) -> Iterator[str]:
     yields, k = mined.yields, mined.negatives.document.shape[1]
     queries = len(np.unique(mined.source.pool.query))
-    yield _line("pairs", f"{yields.pairs:,}, of {_count(queries, 'query', 'queries')}")
-    yield _line("yield", f"{yields.full:,} full, {yields.partial:,} partial, {yields.empty:,} empty, of {k} negatives")
+    yield from _lines("pairs", f"{yields.pairs:,}, of {_count(queries, 'query', 'queries')}")
+    yield from _lines(
+        "yield", f"{yields.full:,} full, {yields.partial:,} partial, {yields.empty:,} empty, of {k} negatives"
+    )
     if yields.backfilled:
-        yield _line("backfilled", f"{yields.backfilled:,} negatives, by on_shortage={mined.spec.on_shortage}")
+        yield from _lines("backfilled", f"{yields.backfilled:,} negatives, by on_shortage={mined.spec.on_shortage}")
     short = int((mined.trained & ~mined.negatives.filled.all(axis=1)).sum())
     if short:
-        yield _line("still short", f"{_count(short, 'pair')}, padded")
+        yield from _lines("still short", f"{_count(short, 'pair')}, padded")
     if yields.dropped:
-        share = yields.dropped / yields.pairs
-        yield _line(
-            "DROPPED",
-            f"{_count(yields.dropped, 'PAIR', 'PAIRS')} ({share:.1%}) BY on_shortage={mined.spec.on_shortage}:",
-        )
-        yield _line("", "not in the output, so a training on it sees other queries")
+        dropped = f"{_count(yields.dropped, 'PAIR', 'PAIRS')} ({yields.dropped / yields.pairs:.1%})"
+        yield from _lines("DROPPED", f"{dropped} BY on_shortage={mined.spec.on_shortage}: they are not in the output")
 
 
 def _scores(mined: Mined) -> Iterator[str]:
@@ -93,11 +91,11 @@ def _weights(mined: Mined) -> Iterator[str]:
     known = mined.weight_ratio[~np.isnan(mined.weight_ratio)]
     yield ""
     if not known.size:
-        yield _line("weights", "no pair had more candidates than chance could choose from")
+        yield from _lines("weights", "no pair had more candidates than chance could choose from")
         return
-    yield _line("weights", f"largest / smallest: median {np.median(known):.3g}, most {known.max():.3g}")
+    yield from _lines("weights", f"largest / smallest: median {np.median(known):.3g}, most {known.max():.3g}")
     if uniform_in_effect(mined.weight_ratio):
-        yield _line("", "IN EFFECT UNIFORM: the sampler's scale does not suit these scores")
+        yield from _lines("", "IN EFFECT UNIFORM: the sampler's scale does not suit these scores")
 
 
 def _contamination(mined: Mined) -> Iterator[str]:
@@ -106,25 +104,28 @@ def _contamination(mined: Mined) -> Iterator[str]:
     audit = mined.audit
     counted = f"{audit.hidden:,} of {audit.negatives:,} negatives are hidden positives"
     yield ""
-    yield _line("contamination", f"{audit.contamination:.1%} ({counted})")
+    yield from _lines("contamination", f"{audit.contamination:.1%} ({counted})")
     if audit.removed:
-        found = f"{audit.hidden_removed:,} of {audit.hidden_in_pool:,} hidden positives were removed"
-        yield _line("", f"{found}, among {audit.removed:,} by the miner")
+        found = f"{audit.hidden_removed:,} of {audit.hidden_in_pool:,} hidden positives among the candidates"
+        yield from _lines("", f"the miner removed {found}, and {audit.removed - audit.hidden_removed:,} others")
 
 
 def _written(written: Written) -> Iterator[str]:
-    yield from _wrapped(f"{'wrote':<{_LABEL}}{written.path} ({_count(written.rows, 'row')}, {written.form})", _LABEL)
+    yield from _lines("wrote", f"{written.path} ({_count(written.rows, 'row')}, {written.form})")
     if written.left_out:
         needs = "all its negatives" if written.form == "n-tuple" else "at least one negative"
-        yield _line("LEFT OUT", f"{_count(written.left_out, 'PAIR', 'PAIRS')}: a row of {written.form} needs {needs}")
+        yield from _lines(
+            "LEFT OUT", f"{_count(written.left_out, 'PAIR', 'PAIRS')}: a row of {written.form} needs {needs}"
+        )
 
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def _line(label: str, text: str) -> str:
-    return f"{label:<{_LABEL}}{text}"
+def _lines(label: str, text: str) -> list[str]:
+    """Put a label before a text, which is broken where a line would be too wide, but never inside a path."""
+    return _wrapped(f"{label:<{_LABEL}}{text}", _LABEL)
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

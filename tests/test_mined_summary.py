@@ -26,7 +26,7 @@ def test_the_yield_is_told_and_dropped_pairs_are_loud(bm25_pool):
 
     assert line(found, "pairs") == "pairs          24, of 24 queries"
     assert line(found, "yield") == "yield          6 full, 11 partial, 7 empty, of 4 negatives"
-    assert line(found, "DROPPED") == "DROPPED        18 PAIRS (75.0%) BY on_shortage=drop:"
+    assert line(found, "DROPPED") == ("DROPPED        18 PAIRS (75.0%) BY on_shortage=drop: they are not in the output")
 
 
 def test_nothing_is_said_of_what_did_not_happen(bm25_pool):
@@ -119,5 +119,19 @@ def test_pairs_that_a_format_leaves_out_are_loud(bm25_pool, tmp_path):
 def test_no_line_is_wider_than_eighty_columns(bm25_pool, name):
     for policy in ("keep", "drop", "backfill_random"):
         found = mine(bm25_pool, name, on_shortage=policy)
+        many = dict.fromkeys(("full", "partial", "empty", "backfilled", "dropped"), 123_456_789)
+        removal = dict.fromkeys(("negatives", "hidden", "removed", "hidden_removed", "hidden_in_pool"), 123_456_789)
+        found = replace(
+            found, yields=found.yields.model_copy(update=many), audit=found.audit.model_copy(update=removal)
+        )
 
         assert max(map(len, lines_of(found))) <= 80
+
+
+def test_what_the_miner_removed_is_told_against_what_is_hidden(bm25_pool):
+    found = mine(bm25_pool, "topk_percpos", share=0.7)
+    audit = found.audit
+
+    said = " ".join(summary(found).split())
+    assert f"removed {audit.hidden_removed} of {audit.hidden_in_pool} hidden positives among the candidates" in said
+    assert f"and {audit.removed - audit.hidden_removed} others" in said
