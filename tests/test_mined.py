@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import harness
 from harness import mine, mined
 from harness.collection import normalised
 from harness.errors import NumericError
@@ -22,6 +23,22 @@ def test_negatives_are_those_of_a_sweep_with_the_same_seed(bm25_pool):
     expected = serve(chosen, bm25_pool.pool, "backfill_deeper", 2, generator(3, "shortage"))
     assert np.array_equal(found.negatives.document, expected.negatives.document)
     assert np.array_equal(found.mined, expected.mined)
+
+
+def test_the_fill_of_a_shortage_has_a_stream_of_its_own(bm25_pool):
+    found = mine(bm25_pool, "topk_percpos", share=0.7, seed=3, on_shortage="backfill_random")
+
+    chosen = TopKPercPos(share=0.7).select(bm25_pool.pool, generator(3, "mining"))
+    expected = serve(chosen, bm25_pool.pool, "backfill_random", 4, generator(3, "shortage"))
+    assert np.array_equal(found.negatives.document, expected.negatives.document)
+
+
+def test_padding_is_no_known_positive_of_the_query_before(tmp_path):
+    # the last document answers the first query, so that padding of the second is one short of it
+    pairs = [("alpha", "alpha one"), ("beta", "beta two"), ("alpha", "alpha three")]
+    pool = harness.pool(harness.load(pairs), "bm25", depth=3, cache=tmp_path)
+
+    assert mine(pool, "topk").rules["labelled"].sum(axis=1).tolist() == [2, 2, 1]
 
 
 def test_another_seed_draws_other_negatives(bm25_pool):

@@ -147,7 +147,9 @@ def test_a_file_is_overwritten_only_by_force(short, tmp_path):
     with pytest.raises(ConfigError, match="is there already"):
         write_mined(short, path, "records")
     assert path.read_text(encoding="utf-8") == "mine"
-    assert write_mined(short, path, "records", force=True).rows == short.yields.pairs
+    with path.open(encoding="utf-8") as before:
+        assert write_mined(short, path, "records", force=True).rows == short.yields.pairs
+        assert before.read() == "mine", "whoever reads the old file reads it in full"
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(short, tmp_path, monkeypatch):

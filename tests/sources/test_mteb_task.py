@@ -117,6 +117,9 @@ def test_global_generators_go_on_as_if_no_task_had_been_made(task):
     def drawn():
         return random.random(), np.random.random(), torch.rand(1).item()  # noqa: NPY002, S311  # the global one
 
+    random.seed(7)  # not 42, which mteb would set
+    np.random.seed(7)  # noqa: NPY002
+    torch.manual_seed(7)
     kept = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     expected = drawn()
     random.setstate(kept[0])
