@@ -141,6 +141,12 @@ def test_a_recipe_stands_for_its_miner(reader):
     assert reader.mistakes == []
 
 
+def test_what_is_said_of_a_recipe_outweighs_it(reader):
+    (found,) = reader.miners(["nv_retriever_abs:threshold=0.5"])
+
+    assert (found.name, found.params["threshold"]) == ("topk_abs", 0.5)
+
+
 def test_the_teacher_of_a_recipe_is_used_and_no_other(reader):
     reader.miners(["dpr_bm25"])
 
