@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted: the same command continues where this one stopped", file=sys.stderr)
         return INTERRUPTED
     except WinnowError as error:
-        print(f"winnow: {error}", file=sys.stderr)
+        message = str(error)
+        print(f"winnow:\n{message}" if "\n" in message else f"winnow: {message}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()
@@ -175,6 +176,9 @@ def _plan(options: argparse.Namespace) -> int:
         print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
     if spec.search is not None:
         print(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+    if cost.finished == cost.total:
+        print(f"all {cost.total} runs are finished")
+        return 0
     basis = "as measured on finished runs" if cost.measured else "a rough guess"
     print(
         f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),"
