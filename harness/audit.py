@@ -18,6 +18,8 @@ BoolArray = npt.NDArray[np.bool_]
 Kind = Literal["positive", "negative", "removed", "hidden"]
 
 _BINS = 60
+_LOW_COSINE = -0.2
+"""Cosines of unrelated texts lie below zero: room for random negatives, which no search returns."""
 
 
 def yields(served: Served, trained: BoolArray, k: int) -> Yield:
@@ -77,11 +79,14 @@ def _counted(scores: FloatArray, edges: npt.NDArray[np.float64]) -> tuple[int, .
 
 
 def score_edges(pool: Pool) -> npt.NDArray[np.float64]:
-    """Return bin edges over all scores of the pool, so that every miner on it has the same axis."""
+    """Return bin edges over all scores of the pool, so that every miner on it has the same axis.
+
+    The axis begins at 0 or below, where random negatives lie.
+    """
     scores = np.concatenate([pool.score[np.isfinite(pool.score)], pool.positive]).astype(np.float64)
-    low, high = float(scores.min()), float(scores.max())
-    # room below the pool for random negatives, which the search did not return
-    low = min(low, 0.0)
+    low, high = min(float(scores.min()), 0.0), float(scores.max())
+    if low >= -1.0 and high <= 1.0:
+        low = min(low, _LOW_COSINE)
     return np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
 
 

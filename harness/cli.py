@@ -20,6 +20,7 @@ from harness.mine_command import add_mine, mine_text
 
 if TYPE_CHECKING:
     from harness.reporting.report import ReportPaths
+    from harness.spec import SweepSpec
     from harness.tracking import Summary
 
 __all__ = ["main"]
@@ -56,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted: the same command continues where this one stopped", file=sys.stderr)
         return INTERRUPTED
     except WinnowError as error:
-        print(f"winnow: {error}", file=sys.stderr)
+        message = str(error)
+        print(f"winnow:\n{message}" if "\n" in message else f"winnow: {message}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()
@@ -85,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help="say what a sweep would run, what is done, and what the rest may cost")
     plan.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
     plan.add_argument("--json", action="store_true", help="for programs")
+    _add_data(plan)
     _add_results(plan)
     plan.set_defaults(run=_plan)
 
@@ -92,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
     sweep.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="runs at a time")
     sweep.add_argument("--no-track", dest="track", action="store_false", help="do not mirror into MLflow")
+    _add_data(sweep)
     _add_results(sweep)
     _add_reports(sweep)
     sweep.set_defaults(run=_sweep)
@@ -118,6 +122,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_results(board)
     board.set_defaults(run=_ui)
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="a BEIR folder in place of the file's datasets")
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:
@@ -149,11 +157,17 @@ def _audit(options: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(options: argparse.Namespace) -> int:
-    from harness.config import load_sweep
-    from harness.plan import differences, estimate, make_plan, statuses
+def _loaded(options: argparse.Namespace) -> "SweepSpec":
+    from harness.config import load_sweep, on_folder
 
     spec = load_sweep(options.file)
+    return spec if options.data is None else on_folder(spec, options.data)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from harness.plan import differences, estimate, make_plan, statuses
+
+    spec = _loaded(options)
     plan = make_plan(spec)
     records = statuses(plan, options.results / spec.name)
     cost = estimate(plan, records)
@@ -179,6 +193,9 @@ def _plan(options: argparse.Namespace) -> int:
         print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
     if spec.search is not None:
         print(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+    if cost.finished == cost.total:
+        print(f"all {cost.total} runs are finished")
+        return 0
     basis = "as measured on finished runs" if cost.measured else "a rough guess"
     print(
         f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),"
@@ -197,14 +214,13 @@ def _sweep(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from harness.config import load_sweep
     from harness.listeners import Bystander, Display, Everyone
     from harness.reporting.figures import score_distribution_figure
     from harness.reporting.report import write_report
     from harness.sweep import Listener, Settings, carry_out
     from harness.tracking import Mirror
 
-    spec = load_sweep(options.file)
+    spec = _loaded(options)
     settings = Settings(options.results, options.results / ".store", options.workers)
     with ExitStack() as stack:
         listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]

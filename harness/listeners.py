@@ -62,6 +62,8 @@ class Display(Listener):
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Show how far a preparation is; in a log, once per kind."""
+        if not self._new:
+            self._since = monotonic()  # runs are timed from the end of what they share
         self._bar.update(self._step, description=what, completed=done, total=total, visible=done < total)
         if not self._live and what != self._told:
             self._told = what

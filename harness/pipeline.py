@@ -123,6 +123,7 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         spec=spec,
         metrics=_means(per_query),
         steps=len(losses),
+        pairs=len(mined.query) if arm.training else 0,
         pairs_hash=mined.pairs_hash if arm.training else "",
         negatives_hash=mined.negatives_hash,
         yields=mined.yields,

@@ -65,9 +65,9 @@ class RunRecord(Spec):
     """Everything that is known of one run.
 
     `metrics` maps split to metric to mean over queries; `losses` holds the training
-    loss of each step; `timings` are wall-clock seconds by stage; `pairs_hash` digests
-    the (query, positive) pairs trained on and `negatives_hash` the same with their
-    negatives.
+    loss of each step; `timings` are wall-clock seconds by stage; `pairs` counts the
+    (query, positive) pairs trained on, `pairs_hash` digests them,
+    `negatives_hash` them with their negatives.
     """
 
     status: Literal["finished", "failed"]
@@ -75,6 +75,7 @@ class RunRecord(Spec):
     spec: RunSpec
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
     steps: int = 0
+    pairs: int = 0
     pairs_hash: str = ""
     negatives_hash: str = ""
     yields: Yield | None = None
@@ -97,6 +98,7 @@ def write_text(path: Path, text: str) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -80,7 +80,7 @@ def test_histograms_hold_every_score_on_an_axis_that_the_negatives_do_not_move()
         "hidden": 1,
     }
     assert first.edges == other.edges
-    assert first.edges[0] == 0.0
+    assert first.edges[0] == -0.2
     assert first.edges[-1] == pytest.approx(0.9)
 
 

@@ -195,7 +195,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_loaded(winnow
 def test_libraries_that_log_everything_are_not_heard(tmp_path):
     code = "from harness.cli import main; main(['mine', 'synthetic', '--teacher', 'bm25', '--out', 'o.jsonl'])"
 
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
@@ -216,7 +216,7 @@ def test_help_and_mistakes_load_no_heavy_library():
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "[]"
 

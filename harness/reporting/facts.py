@@ -66,8 +66,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _pairs(run: RunRecord) -> str:
-    number = f"{run.yields.trained:,} pairs, " if run.yields is not None else ""
-    return f"{number}SHA-256 {run.pairs_hash[:_SHORT] or 'not recorded'}"
+    return f"{run.pairs:,} pairs, SHA-256 {run.pairs_hash[:_SHORT] or 'not recorded'}"
 
 
 def _negatives(cell: Cell, _: RunRecord) -> str:

@@ -11,7 +11,6 @@ from harness.errors import StorageError
 __all__ = ["compile_pdf"]
 
 _TEMPLATE = Path(__file__).with_name("report.typ")
-_TIMESTAMP = 946_684_800  # 2000-01-01: the same results give the same bytes
 
 
 def compile_pdf(data: Mapping[str, object], pictures: Mapping[str, bytes]) -> bytes:
@@ -19,6 +18,7 @@ def compile_pdf(data: Mapping[str, object], pictures: Mapping[str, bytes]) -> by
 
     The data are passed as one JSON string and never parsed as markup. The compiler sees
     a folder that holds the template and the pictures alone, and no fonts of the system.
+    The template sets no date, so that the same data give the same bytes.
     """
     import matplotlib as mpl
     import typst
@@ -37,7 +37,7 @@ def compile_pdf(data: Mapping[str, object], pictures: Mapping[str, bytes]) -> by
             sys_inputs={"data": json.dumps(data, ensure_ascii=True, allow_nan=False)},
         )
         try:
-            pdf = compiler.compile(format="pdf", timestamp=_TIMESTAMP)
+            pdf = compiler.compile(format="pdf")
         except typst.TypstError as error:
             message = f"the report cannot be typeset: {error.message}"
             raise StorageError(message) from error

@@ -34,7 +34,8 @@ def draw(analysis: Analysis) -> tuple[dict[str, bytes], Figures]:
 
     several = len(analysis.tables) > 1
     headline = overall_forest(analysis)
-    first = _forest_picture(keep("difference", figures.draw_forest(headline, styles), _forest_rows(headline)), headline)
+    file = keep("difference", figures.draw_forest(headline, styles), _forest_rows(headline))
+    first = _forest_picture(file, headline, several=several)
     forests, scatters, distributions = [], [], []
     for number, table in enumerate(analysis.tables, 1):
         slug = _slug(number, table.dataset)
@@ -109,14 +110,15 @@ def _panel_rows(data: Panels) -> Rows:
     ]
 
 
-def _forest_picture(file: str, data: Forest) -> Picture:
+def _forest_picture(file: str, data: Forest, *, several: bool = False) -> Picture:
     shown = "; ".join(f"{notation.plain(point.arm)} {notation.interval(point.value)}" for point in data.points)
     if data.reference is None:
         caption = f"{data.axis} of each arm ({data.title}), highest first, with 95 % bootstrap intervals over queries."
     else:
+        everywhere = " on every dataset" if several else ""
         caption = (
             f"{data.axis[0].upper()}{data.axis[1:]} ({data.title}), highest first, with 95 % bootstrap intervals over "
-            "queries. Filled markers: beyond noise (on every dataset) by the rule of this report; hollow: not. "
+            f"queries. Filled markers: beyond noise{everywhere} by the rule of this report; hollow: not. "
             "Arrowheads: off the scale, with the value at the right. Colour and shape: family of the miner."
         )
     return Picture(file, f"Forest plot. {shown}", caption)

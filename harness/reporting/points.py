@@ -195,7 +195,9 @@ def grouped(dataset: str, teacher: str, found: list[Panel]) -> list[Panels]:
     used = np.any([density > 0 for panel in found for density in panel.density.values()] or [edges[1:] > edges], axis=0)
     inside = np.flatnonzero(used)
     low, high = float(edges[inside[0]]), float(edges[inside[-1] + 1])
-    top = 1.04 * max((float(density.max()) for panel in found for density in panel.density.values()), default=1.0)
+    # a filter that removes a narrow band would dwarf everything else: its outline may leave the panel
+    shown = [density for panel in found for kind, density in panel.density.items() if kind != "removed"]
+    top = 1.04 * max((float(density.max()) for density in shown), default=1.0)
     starts = range(0, len(found), _PANELS_A_FIGURE)
     pages = [tuple(found[start : start + _PANELS_A_FIGURE]) for start in starts]
     return [Panels(dataset, teacher, page, low, high, top) for page in pages]

@@ -58,7 +58,6 @@ def train(
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    model.model_card_data.generate_widget_examples = False
     derived = derive_seed(seed, "training")
     with tempfile.TemporaryDirectory(prefix="winnow-trainer-") as scratch:
         arguments = SentenceTransformerTrainingArguments(

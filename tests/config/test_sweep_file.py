@@ -190,5 +190,5 @@ def test_hostile_text_reaches_the_terminal_escaped(write: Write) -> None:
 def test_nothing_heavy_is_imported_for_a_sweep_file() -> None:
     code = "import sys, harness.config; print([m for m in ('torch', 'optuna', 'mlflow', 'pandas') if m in sys.modules])"
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -148,6 +148,7 @@ def _record(arm: Arm, run: RunSpec, fingerprint: str, frame: pd.DataFrame) -> Ru
         spec=run,
         metrics={str(split): {name: float(row[name]) for name in metrics} for split, row in means.iterrows()},
         steps=arm.steps if arm.trained else 0,
+        pairs=2000 if arm.trained else 0,
         pairs_hash=digest("pairs") if arm.trained else "",
         negatives_hash=digest(arm.name) if arm.miner else "",
         yields=Yield(full=full, partial=2000 - full, empty=0, backfilled=2 * (2000 - full), dropped=0, trained=2000)

@@ -56,6 +56,7 @@ def test_the_pdf_is_titled_tagged_and_in_a_language_with_bundled_fonts(report: R
 
     assert reader.metadata is not None
     assert reader.metadata.title == "quickstart: Which way of choosing hard negatives gives the best retriever?"
+    assert reader.metadata.creation_date is None
     root = reader.trailer["/Root"]
     assert root["/Lang"] == "en"
     assert root["/MarkInfo"]["/Marked"]

@@ -104,7 +104,7 @@ def test_another_process_with_another_hash_seed_reads_the_same_bytes(installed: 
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
 
-    printed = subprocess.run(  # noqa: S603 - our own interpreter and code
+    printed = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
     ).stdout
 
@@ -172,7 +172,7 @@ def test_identity_imports_none_of_the_packages() -> None:
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
-    printed = subprocess.run(  # noqa: S603 - our own interpreter and code
+    printed = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
     ).stdout
 

@@ -69,7 +69,7 @@ def test_artefacts_open_after_the_results_have_moved(root: Path, results: Path) 
 def test_stopping_ends_a_worker_that_outlives_its_server(tmp_path: Path) -> None:
     worker = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     server = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {worker!r}])"
-    process = subprocess.Popen([sys.executable, "-c", server], start_new_session=True)  # noqa: S603
+    process = subprocess.Popen([sys.executable, "-c", server], start_new_session=True)
     process.wait()
     deadline = time.monotonic() + 20
     while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():

@@ -1,0 +1,176 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.collection import Collection
+from harness.errors import StorageError
+from harness.pipeline import attempt, mine, run
+from harness.record import PER_QUERY_COLUMNS, read_per_query, read_record
+from harness.registry import BASES
+from harness.sources.kept import load_collection, read, write
+from harness.spec import ArmSpec, Component, MiningSpec, RunSpec, TrainingSpec
+from harness.store import Store
+from harness.teachers.base import Workspace
+from harness.training.bases import Static
+
+DATASET = Component(name="synthetic", params={"queries": 40, "documents": 240})
+BM25 = Component(name="bm25")
+TRAINING = TrainingSpec(epochs=1, batch_size=8)
+
+
+def mining(name: str, on_shortage: str = "backfill_deeper", **params: object) -> MiningSpec:
+    miner = Component(name=name, params={"k": 2, **params})
+    return MiningSpec(teacher=BM25, miner=miner, depth=20, on_shortage=on_shortage)
+
+
+def spec(chosen: MiningSpec | None = None, **changes: object) -> RunSpec:
+    arm = ArmSpec(name="arm", base=Component(name="static"), max_length=32, mining=chosen, training=TRAINING)
+    return RunSpec(arm=arm, dataset=DATASET, seed=0, identities={}).model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Workspace:
+    return Workspace(Store(tmp_path_factory.mktemp("store")))
+
+
+@pytest.fixture(scope="module")
+def collection(work) -> Collection:
+    return load_collection(DATASET, work.store)
+
+
+def test_a_run_leaves_everything_that_a_report_needs(work, tmp_path):
+    record = attempt(spec(mining("topk")), work, tmp_path)
+
+    folder = tmp_path / record.fingerprint
+    frame = read_per_query(folder)
+    assert read_record(folder) == record
+    assert record.status == "finished"
+    assert tuple(frame.columns) == PER_QUERY_COLUMNS
+    assert set(frame["split"]) == {"dev", "test"}
+    assert record.metrics["test"]["ndcg_at_10"] == pytest.approx(frame.query("split == 'test'")["ndcg_at_10"].mean())
+    assert record.steps == len(record.losses) == 3
+    assert record.yields.trained == record.yields.pairs == 24
+    assert record.audit.negatives == 48
+    assert sorted(path.name for path in tmp_path.iterdir()) == [record.fingerprint]
+
+
+def test_the_same_run_gives_the_same_numbers_and_another_seed_others(work):
+    first, second, other = (run(spec(mining("random"), seed=seed), work) for seed in (0, 0, 1))
+
+    assert first[0].negatives_hash == second[0].negatives_hash != other[0].negatives_hash
+    assert first[0].losses == second[0].losses != other[0].losses
+    assert first[1].equals(second[1])
+
+
+def test_arms_train_on_the_same_pairs_for_the_same_steps(work):
+    arms = [None, mining("topk"), mining("random"), mining("topk_percpos", share=0.5), mining("oracle")]
+
+    records = [run(spec(chosen), work)[0] for chosen in arms]
+
+    assert len({record.pairs_hash for record in records}) == 1
+    assert {record.steps for record in records} == {3}
+
+
+def test_the_oracle_mines_no_hidden_positive_and_topk_does(work):
+    naive, oracle = (run(spec(mining(name)), work)[0].audit for name in ("topk", "oracle"))
+
+    assert naive.contamination > 0.2
+    assert oracle.contamination == 0.0
+    assert oracle.hidden_removed == oracle.hidden_in_pool > 0
+
+
+def test_pairs_that_one_arm_drops_are_dropped_from_all(work, collection):
+    dropping = mining("topk_percpos", "drop", share=0.6)
+    bound = {"equal_with": (dropping,)}
+
+    mined = [mine(spec(chosen, **bound), collection, work) for chosen in (None, mining("topk"), dropping)]
+    alone = mine(spec(mining("topk")), collection, work)
+
+    assert 0 < len(mined[0].query) < len(alone.query) == 24
+    assert len({part.pairs_hash for part in mined}) == 1
+    assert mined[1].yields.dropped == mined[2].yields.dropped == 24 - len(mined[0].query)
+
+
+def test_a_kept_shortage_is_trained_on_with_padding(work, collection):
+    mined = mine(spec(mining("topk_percpos", "keep", share=0.3)), collection, work)
+
+    assert (mined.negative < 0).any()
+    assert mined.yields.trained == 24
+    assert mined.yields.backfilled == 0
+    assert run(spec(mining("topk_percpos", "keep", share=0.3)), work)[0].status == "finished"
+
+
+def test_every_negative_has_a_teacher_score_also_the_random_ones(work):
+    record = run(spec(mining("random")), work)[0]
+
+    assert sum(record.audit.histograms.counts["negative"]) == record.audit.negatives == 48
+    assert record.audit.hardness < 0
+
+
+def test_no_mined_document_is_a_labelled_positive_or_its_twin(work, collection):
+    mined = mine(spec(mining("topk")), collection, work)
+    texts = np.array(collection.document_texts)
+
+    assert not (mined.negative == mined.positive[:, None]).any()
+    assert not (texts[mined.negative] == texts[mined.positive][:, None]).any()
+
+
+def test_an_untrained_base_is_evaluated_as_it_is(work):
+    untrained = spec(arm=ArmSpec(name="base", base=Component(name="static"), max_length=32))
+
+    first, second = (run(untrained.model_copy(update={"seed": seed}), work) for seed in (0, 1))
+
+    assert first[0].steps == 0
+    assert first[0].pairs_hash == first[0].negatives_hash == ""
+    assert first[1].equals(second[1])
+
+
+def test_a_base_that_gives_nan_fails_its_run_and_leaves_a_record(work, tmp_path, monkeypatch):
+    load = Static.load
+
+    def poisoned(self, *, max_length, texts):
+        model = load(self, max_length=max_length, texts=texts)
+        next(model.parameters()).data[:] = float("nan")
+        return model
+
+    monkeypatch.setattr(Static, "load", poisoned)
+    for training, message in ((TRAINING, "training loss is nan"), (None, "NaN or infinity for the text")):
+        arm = spec().arm.model_copy(update={"training": training})
+
+        record = attempt(spec(arm=arm), work, tmp_path)
+
+        assert (record.status, record.failure.kind) == ("failed", "NumericError")
+        assert message in record.failure.message
+        assert not (tmp_path / record.fingerprint / "per_query.parquet").exists()
+
+
+def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(work, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(Static, "load", lambda *_, **__: 1 / 0)
+        failed = attempt(spec(), work, tmp_path)
+    finished = attempt(spec(), work, tmp_path)
+    monkeypatch.setattr(Static, "load", lambda *_, **__: pytest.fail("run again"))
+
+    assert (failed.status, failed.failure.kind) == ("failed", "ZeroDivisionError")
+    assert "ZeroDivisionError" in failed.failure.traceback
+    assert attempt(spec(), work, tmp_path) == finished
+
+
+def test_a_record_that_cannot_be_written_stops_the_sweep(work, tmp_path):
+    (tmp_path / "runs").write_text("in the way")
+
+    with pytest.raises(StorageError, match="cannot write"):
+        attempt(spec(), work, tmp_path / "runs")
+
+
+def test_a_collection_survives_being_kept(collection, tmp_path):
+    odd = replace(collection, document_texts=(*collection.document_texts[:-1], "half a pair \ud83d, \u2028 and \x00"))
+
+    write(odd, tmp_path / "collection.json")
+
+    assert read(tmp_path / "collection.json").digest == odd.digest != collection.digest
+
+
+def test_bases_say_what_they_cost(work):
+    assert all(entry.factory.seconds_per_pair > 0 for entry in BASES)
