@@ -176,7 +176,7 @@ def test_every_mistake_of_an_audit_is_told_at_once(winnow, asked):
     )
 
     assert code == 2
-    assert err.removeprefix("winnow: ").splitlines() == [
+    assert err.removeprefix("winnow:").strip().splitlines() == [
         "--set goes with --miner: without it every miner has its published setting",
         "--hide-positives must be in [0, 2147483648), got -1",
         "--queries must be at least 1, got 0",
