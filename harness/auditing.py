@@ -118,7 +118,7 @@ def run_audit(  # noqa: PLR0913  # five of them by keyword
     pictures = {name: content for name, content in drawn.items() if name.endswith(".svg")}
     pdf = compile_pdf(compose(report, figures), pictures, _TEMPLATE)
     json = out / "audit.json"
-    write_text(json, report.model_dump_json(indent=1) + "\n")
+    write_text(json, report.model_dump_json() + "\n")
     json.chmod(0o644)
     files = tuple(_write(out / "figures" / name, content) for name, content in drawn.items())
     return AuditPaths(_write(out / "audit.pdf", pdf), json, files, summary(report))

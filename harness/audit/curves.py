@@ -1,13 +1,14 @@
 """What stricter settings cost: contamination against hardness, with the bounds of knowing all and nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from harness.audit.records import Curve, CurvePoint, LinePoint, Rate
 from harness.audit.resampling import Resamples
-from harness.audit.settings import settings
+from harness.audit.settings import settings, with_value
 from harness.audit.truth import Truth
 from harness.mining.base import Miner, Negatives, Pool
 from harness.mining.oracle import RandomRemoval
@@ -30,6 +31,7 @@ __all__ = [
 ENOUGH = 0.9
 """Share of pairs that a setting must serve in full to be recommended or to stand on the frontier."""
 
+_STEPS = 10
 _ORACLE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
@@ -71,7 +73,7 @@ def line_point(ground: Ground, negatives: Negatives, value: float = 0.0) -> Line
     )
 
 
-def curve(ground: Ground, name: str, miner: Miner, parameter: str) -> Curve:
+def curve(ground: Ground, name: str, miner: Miner, parameter: str, naive: LinePoint) -> Curve:
     """Measure a miner over its settings; the frontier is marked later, when all curves are known."""
     points = [
         line_point(ground, ground.select(setting), value) for value, setting in settings(miner, parameter, ground.pool)
@@ -81,7 +83,7 @@ def curve(ground: Ground, name: str, miner: Miner, parameter: str) -> Curve:
         parameter=parameter,
         given=float(getattr(miner, parameter)),
         points=tuple(CurvePoint(**point.model_dump(), frontier=False) for point in points),
-        halving=None,
+        halving=halving(ground, partial(with_value, miner, parameter), points, naive),
     )
 
 
@@ -138,32 +140,58 @@ def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one != other and one[0] <= other[0] and one[1] <= other[1]
 
 
-def halving(points: Sequence[LinePoint], naive: LinePoint) -> int | None:
-    """Return the index of the hardest setting with at most half of the naive contamination that serves enough pairs."""
-    if naive.contamination is None or naive.contamination.value == 0.0:
+def halving(
+    ground: Ground, settings_of: Callable[[float], tuple[float, Miner]], points: Sequence[LinePoint], naive: LinePoint
+) -> LinePoint | None:
+    """Return the hardest setting with at most half of the naive contamination that serves enough pairs.
+
+    The hardest such point of the curve is moved by bisection towards its milder
+    neighbour, so that curves are compared at nearly the same contamination.
+    """
+    if naive.contamination is None or not naive.contamination.value:
         return None
     most = naive.contamination.value / 2.0
-    able = [
-        (point.hardness, -index)
-        for index, point in enumerate(points)
-        if point.hardness is not None
-        and point.contamination is not None
-        and point.contamination.value <= most
-        and point.full >= ENOUGH
-    ]
-    return -max(able)[1] if able else None
+    able = [index for index, point in enumerate(points) if _halves(point, most)]
+    if not able:
+        return None
+    best = max(able, key=lambda index: points[index].hardness or 0.0)
+    found = points[best]
+    milder = [points[near] for near in (best - 1, best + 1) if 0 <= near < len(points) and near not in able]
+    for end in milder:
+        found = _bisected(ground, settings_of, (found, end), most)
+    return found
+
+
+def _halves(point: LinePoint, most: float) -> bool:
+    served = point.full >= ENOUGH and point.hardness is not None
+    return served and point.contamination is not None and point.contamination.value <= most
+
+
+def _bisected(
+    ground: Ground, settings_of: Callable[[float], tuple[float, Miner]], ends: tuple[LinePoint, LinePoint], most: float
+) -> LinePoint:
+    """Narrow the gap between a setting that halves and one that does not; return the hardest found that does."""
+    good, bad = ends[0].value, ends[1].value
+    found = ends[0]
+    for _ in range(_STEPS):
+        value, setting = settings_of((good + bad) / 2.0)
+        if value in {good, bad}:
+            break
+        point = line_point(ground, ground.select(setting), value)
+        if _halves(point, most):
+            good = value
+            found = max(found, point, key=lambda each: each.hardness or 0.0)
+        else:
+            bad = value
+    return found
 
 
 def with_frontier(curves: Sequence[Curve], naive: LinePoint) -> tuple[Curve, ...]:
-    """Mark on every curve what lies on the frontier of all curves and the naive setting, and what halves."""
-    everything = [naive, *(point for each in curves for point in each.points)]
-    marks = iter(on_frontier(everything)[1:])
+    """Mark on every curve what lies on the frontier of all curves and the naive setting."""
+    marks = iter(on_frontier([naive, *(point for each in curves for point in each.points)])[1:])
     return tuple(
         each.model_copy(
-            update={
-                "points": tuple(point.model_copy(update={"frontier": next(marks)}) for point in each.points),
-                "halving": halving(each.points, naive),
-            }
+            update={"points": tuple(point.model_copy(update={"frontier": next(marks)}) for point in each.points)}
         )
         for each in curves
     )

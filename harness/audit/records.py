@@ -25,7 +25,7 @@ __all__ = [
 TruthKind = Literal["hidden", "judged", "none"]
 """What a chosen document is held against: hidden positives alone, these and judged non-relevant ones, or nothing."""
 
-Verdict = Literal["suits", "too mild", "no better than chance", "starves", "no effect", "control", "unknown"]
+Verdict = Literal["suits", "too mild", "like chance", "starves", "no effect", "control", "unknown"]
 
 
 class Rate(Spec):
@@ -88,16 +88,16 @@ class CurvePoint(LinePoint):
 class Curve(Spec):
     """A strategy over the range of the parameter that makes it stricter or milder.
 
-    `given` is the value that the strategy was audited with. `halving` is the index of
-    the hardest setting that serves enough pairs and has at most half of the naive
-    contamination; None where there is none.
+    `given` is the value that the strategy was audited with. `halving` is the hardest
+    setting found that serves enough pairs and has at most half of the naive
+    contamination, searched between the points of the curve; None where there is none.
     """
 
     miner: str
     parameter: str
     given: float
     points: tuple[CurvePoint, ...]
-    halving: int | None
+    halving: LinePoint | None
 
 
 class StrategyAudit(Spec):

@@ -11,12 +11,14 @@ from harness.mining.base import Miner, Pool
 from harness.parameters import parameters
 from harness.registry import MINERS
 
-__all__ = ["CONTROLS", "parameters_of", "registered_name", "settings", "strictness"]
+__all__ = ["CONTROLS", "STRICTNESS", "parameters_of", "registered_name", "settings", "strictness", "with_value"]
 
 CONTROLS = ("oracle", "random", "random_removal")
 """Strategies that are bounds to compare with, not ways to mine."""
 
-_STRICTNESS = ("share", "margin", "threshold", "quantile", "removal", "shift", "start")
+STRICTNESS = ("share", "margin", "threshold", "quantile", "removal", "shift", "start")
+"""Parameters that a curve can be drawn over; of several that a miner has, the first that is set."""
+
 _SHARES = (0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0, 1.05)
 _QUANTILES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _REMOVALS = (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -37,7 +39,7 @@ def parameters_of(miner: Miner) -> dict[str, Any]:
 def strictness(miner: Miner) -> str | None:
     """Return the parameter that the miner's curve is drawn over, or None if it has none that is set."""
     given = parameters_of(miner)
-    return next((name for name in _STRICTNESS if given.get(name) is not None), None)
+    return next((name for name in STRICTNESS if given.get(name) is not None), None)
 
 
 def settings(miner: Miner, parameter: str, pool: Pool) -> list[tuple[float, Miner]]:
@@ -51,10 +53,17 @@ def settings(miner: Miner, parameter: str, pool: Pool) -> list[tuple[float, Mine
     found = []
     for value in values:
         try:
-            found.append((float(value), cast("Miner", replace(cast("Any", miner), **{parameter: value}))))
+            found.append(with_value(miner, parameter, value))
         except ValidationError:  # out of the parameter's range, or at odds with another parameter
             continue
     return found
+
+
+def with_value(miner: Miner, parameter: str, value: float) -> tuple[float, Miner]:
+    """Return the miner at a value, to four digits or whole if the parameter is, and that value."""
+    given = parameters_of(miner)[parameter]
+    rounded = _typed(value if value == given else float(f"{value:.4g}"), given)
+    return float(rounded), cast("Miner", replace(cast("Any", miner), **{parameter: rounded}))
 
 
 def _typed(value: float, like: float) -> float | int:

@@ -38,7 +38,7 @@ def audit_teacher(
     naive = line_point(ground, plain)
     chance = random_line(ground)
     curves = [
-        curve(ground, name, miner, parameter)
+        curve(ground, name, miner, parameter, naive)
         for name, miner in miners
         if registered_name(miner) not in CONTROLS and (parameter := strictness(miner)) is not None
     ]
@@ -116,7 +116,7 @@ def verdict(point: LinePoint, naive: LinePoint, chance: float | None, *, same: f
 
     `unknown` where there is no naive contamination to lower; `no effect` if at least 99 %
     of the negatives are the naive ones; `starves` if fewer than 90 % of the pairs get all
-    negatives; `no better than chance` if random removal down to the same hardness would
+    negatives; `like chance` if random removal down to the same hardness would
     leave as little, up to the interval; `too mild` if more than half of the naive
     contamination is left; else `suits`.
     """
@@ -127,7 +127,7 @@ def verdict(point: LinePoint, naive: LinePoint, chance: float | None, *, same: f
     if point.full < ENOUGH or point.contamination is None:
         return "starves"
     if chance is not None and chance <= point.contamination.high:
-        return "no better than chance"
+        return "like chance"
     return "too mild" if point.contamination.value > naive.contamination.value / 2.0 else "suits"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from harness.audit.records import AuditReport, Rate, StrategyAudit, TeacherAudit
+from harness.audit.settings import STRICTNESS
 from harness.reporting import notation
 from harness.reporting.audit_pictures import AuditFigures
 from harness.reporting.audit_text import answer, cheapest, question, setting, truth_note
@@ -31,6 +32,7 @@ def compose(report: AuditReport, figures: AuditFigures) -> dict[str, object]:
         "k": report.k,
         "resamples": f"{report.resamples:,}",
         "teachers": [_teacher(audit, judged=judged) for audit in report.teachers],
+        "cheapest": _cheapest(report),
         "figures": asdict(figures),
     }
 
@@ -59,7 +61,6 @@ def _teacher(audit: TeacherAudit, *, judged: bool) -> dict[str, object]:
         "opis": notation.decimal(audit.opis),
         "headline": _table(_headline_columns(judged=judged), audit.strategies),
         "further": _table(_FURTHER, audit.strategies),
-        "cheapest": _cheapest(audit),
     }
 
 
@@ -70,22 +71,24 @@ def _table(columns: Sequence[_Column], rows: Sequence[StrategyAudit]) -> dict[st
     }
 
 
-def _cheapest(audit: TeacherAudit) -> dict[str, object]:
-    """List the settings that halve the naive contamination, hardest first."""
-    titles = ("Setting", "Contamination [95 %]", "Full", "Hardness", "Rank", "Frontier")
+def _cheapest(report: AuditReport) -> dict[str, object]:
+    """List the settings that halve the naive contamination, hardest first, teacher by teacher."""
+    titles = ("Teacher", "Setting", "Contamination [95 %]", "Full", "Hardness", "Below naive", "Rank")
     rows = [
         [
+            notation.plain(audit.teacher),
             setting(curve, point),
             _rate(point.contamination),
             notation.percent(point.full),
             notation.decimal(point.hardness),
+            notation.decimal((audit.naive.hardness or 0.0) - (point.hardness or 0.0)),
             notation.decimal(point.rank, 1),
-            "yes" if point.frontier else "",
         ]
+        for audit in report.teachers
         for curve, point in cheapest(audit)
     ]
     return {
-        "columns": [{"title": title, "text": title == "Setting"} for title in titles],
+        "columns": [{"title": title, "text": title in {"Teacher", "Setting"}} for title in titles],
         "rows": [{"cells": row, "strong": False} for row in rows],
     }
 
@@ -98,13 +101,9 @@ def _rate(rate: Rate | None) -> str:
 
 
 def _name(item: StrategyAudit) -> str:
-    """Write the name, with what was set if the name does not say it."""
-    given = ", ".join(
-        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in item.params.items()
-        if name in {"share", "margin", "threshold", "quantile", "removal", "shift", "start"} and value is not None
-    )
-    return f"{notation.plain(item.miner)}{f' ({notation.plain(given)})' if given else ''}"
+    """Write the name with the value of the parameter that makes the strategy stricter."""
+    given = next((item.params[name] for name in STRICTNESS if item.params.get(name) is not None), None)
+    return f"{notation.plain(item.miner)} ({given})" if isinstance(given, int | float) else notation.plain(item.miner)
 
 
 def _verdict(item: StrategyAudit) -> str:

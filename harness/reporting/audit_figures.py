@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.audit.curves import ENOUGH
-from harness.audit.records import Agreement, Curve, LinePoint, StrategyAudit, TeacherAudit
+from harness.audit.records import Agreement, Curve, LinePoint, Rate, StrategyAudit, TeacherAudit
 from harness.reporting import notation
 from harness.reporting.figures import _FAINT, _GREY, _INK, _WIDTH, _finish_panels, _name, _new, _panel, _style
 from harness.reporting.points import Panel, densities, grouped
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_agreement", "draw_distributions", "draw_tradeoffs"]
 
-_ACROSS = 4
-_PANEL_HEIGHT = 1.27
+_ACROSS = 5
+_PANEL_HEIGHT = 1.17
 _DARK = 0.55
+_NONE = Rate(value=0.0, low=0.0, high=0.0)
 
 Styles = dict[str, tuple[str, str]]
 
@@ -30,7 +31,7 @@ def draw_tradeoffs(teachers: Sequence[TeacherAudit], styles: Styles) -> "Figure"
     with _style():
         columns = min(2, len(teachers))
         rows = -(-len(teachers) // columns)
-        figure = _new(_WIDTH if columns > 1 else 4.6, 0.8 + 2.75 * rows)
+        figure = _new(_WIDTH if columns > 1 else 4.6, 0.72 + 2.25 * rows)
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
         for place, teacher in zip(grid.flat, teachers, strict=False):
             _tradeoff(place, teacher, styles)
@@ -92,13 +93,18 @@ def _curve(axes: "Axes", curve: Curve, style: tuple[str, str]) -> None:
 
 
 def _limits(axes: "Axes", audit: TeacherAudit) -> None:
-    """Show the settings that serve enough pairs; the far end of random removal may run out of the panel."""
-    usable = [point for curve in audit.curves for point in curve.points if point.full >= ENOUGH]
-    shown = [_place(point)[0] for point in [audit.naive, *audit.oracle, *usable] if _drawn(point)]
-    if shown:
-        low, high = min(shown), max(shown)
-        margin = 0.05 * (high - low) or 0.05
-        axes.set_xlim(low - margin, high + margin)
+    """Show what was asked for and all that leaves a twentieth of the naive contamination; the rest runs out."""
+    least = 0.0 if audit.naive.contamination is None else audit.naive.contamination.value / 20.0
+    shown = [
+        point
+        for curve in audit.curves
+        for point in curve.points
+        if point.full >= ENOUGH and (point.value == curve.given or (point.contamination or _NONE).value >= least)
+    ]
+    across = [_place(point)[0] for point in [audit.naive, *audit.oracle, *shown] if _drawn(point)]
+    if across:
+        margin = 0.05 * (max(across) - min(across)) or 0.05
+        axes.set_xlim(min(across) - margin, max(across) + margin)
     axes.set_ylim(bottom=0.0)
 
 
@@ -134,6 +140,8 @@ def draw_distributions(audit: TeacherAudit) -> "Figure":
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for place, panel in zip(grid.flat, shown, strict=False):
             _panel(place, panel)
+            place.set_title(place.get_title(loc="left"), fontsize=7, loc="left", pad=22, fontweight="bold", color=_INK)
+            place.texts[0].set_fontsize(6)
             place.set_xlim(data[0].low, data[0].high)
             place.set_ylim(0.0, max(page.top for page in data))
         for place in grid.flat[len(shown) :]:

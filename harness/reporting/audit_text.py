@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator
 
-from harness.audit.records import AuditReport, Curve, CurvePoint, StrategyAudit, TeacherAudit
+from harness.audit.records import AuditReport, Curve, LinePoint, StrategyAudit, TeacherAudit
 from harness.reporting import notation
 from harness.reporting.answer import Sentence, plain_text
 from harness.reporting.terminal import _columns, _fit
@@ -12,6 +12,7 @@ __all__ = ["answer", "cheapest", "defaults", "judged", "question", "setting", "s
 
 _WIDTH = 80
 _NAME = 24
+_TOLD = {"like chance": "no better than chance", "starves": "too few negatives left"}
 
 
 def question(report: AuditReport) -> str:
@@ -19,9 +20,9 @@ def question(report: AuditReport) -> str:
     return f"How many mined negatives of {notation.plain(report.collection)} are false, and what removes them?"
 
 
-def answer(report: AuditReport) -> list[Sentence]:
-    """Say how many naive negatives are false, what halves them at the least cost, and which settings suit."""
-    return [sentence for audit in report.teachers for sentence in _of_teacher(report, audit) if sentence]
+def answer(report: AuditReport) -> list[list[Sentence]]:
+    """Say for each teacher how many naive negatives are false, what halves them at least cost, and what suits."""
+    return [[sentence for sentence in _of_teacher(report, audit) if sentence] for audit in report.teachers]
 
 
 def _of_teacher(report: AuditReport, audit: TeacherAudit) -> Iterator[Sentence]:
@@ -37,13 +38,13 @@ def _of_teacher(report: AuditReport, audit: TeacherAudit) -> Iterator[Sentence]:
     yield _defaults_sentence(audit)
 
 
-def cheapest(audit: TeacherAudit) -> list[tuple[Curve, CurvePoint]]:
+def cheapest(audit: TeacherAudit) -> list[tuple[Curve, LinePoint]]:
     """Return for each curve the hardest setting that halves the naive contamination, hardest first."""
-    found = [(curve, curve.points[curve.halving]) for curve in audit.curves if curve.halving is not None]
+    found = [(curve, curve.halving) for curve in audit.curves if curve.halving is not None]
     return sorted(found, key=lambda item: -(item[1].hardness or 0.0))
 
 
-def setting(curve: Curve, point: CurvePoint) -> str:
+def setting(curve: Curve, point: LinePoint) -> str:
     """Write a setting as `name (share 0.9)`."""
     return f"{notation.plain(curve.miner)} ({curve.parameter} {_value(point.value)})"
 
@@ -61,7 +62,11 @@ def _cheapest_sentence(audit: TeacherAudit) -> Sentence:
     curve, point = halved[0]
     lost = notation.decimal((audit.naive.hardness or 0.0) - (point.hardness or 0.0))
     left = notation.percent(point.contamination.value if point.contamination is not None else None)
-    return ("The cheapest setting that at least halves it is ", setting(curve, point), f": {left} left, {lost} softer.")
+    return (
+        "The hardest negatives with at most half of that come from ",
+        setting(curve, point),
+        f": {left} false, hardness {lost} below naive.",
+    )
 
 
 def judged(audit: TeacherAudit) -> list[StrategyAudit]:
@@ -86,7 +91,7 @@ def _defaults_sentence(audit: TeacherAudit) -> Sentence:
     pieces += [", ".join(suits), " suit this teacher" if len(suits) > 1 else " suits this teacher"] if suits else []
     if not suits:
         pieces = ["Of the settings asked for none suits this teacher"]
-    others = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in found.items())
+    others = "; ".join(f"{_TOLD.get(verdict, verdict)}: {', '.join(names)}" for verdict, names in found.items())
     pieces[-1] += f" ({others})." if others else "."
     return tuple(pieces)
 
@@ -115,7 +120,7 @@ def summary(report: AuditReport) -> str:
         f"{report.documents:,} documents, {report.k} negatives a pair, pools {report.depth} deep."
     )
     parts = [_wrapped(head), *(_block(audit) for audit in report.teachers)]
-    parts += [_wrapped(plain_text((sentence,))) for sentence in answer(report)]
+    parts += [_wrapped(plain_text(tuple(paragraph))) for paragraph in answer(report)]
     return "\n\n".join([*parts, _wrapped(truth_note(report))]) + "\n"
 
 
@@ -124,7 +129,7 @@ def _wrapped(text: str) -> str:
 
 
 def _block(audit: TeacherAudit) -> str:
-    head = ["contam", "recall", "prec", "full", "hardness", "verdict"]
+    head = ["contam %", "recall %", "prec %", "full %", "hardness", "verdict"]
     lines = [head, *([*_cells(item)] for item in audit.strategies)]
     widths = [max(_columns(line[index]) for line in lines) for index in range(len(head))]
     room = min(_NAME, _WIDTH - sum(widths) - 2 * len(widths))
@@ -144,10 +149,14 @@ def _aligned(cell: str, width: int, *, left: bool) -> str:
 
 def _cells(item: StrategyAudit) -> list[str]:
     return [
-        notation.percent(item.contamination.value if item.contamination is not None else None),
-        notation.percent(item.naive.recall),
-        notation.percent(item.naive.precision),
-        notation.percent(item.full / item.pairs if item.pairs else None),
+        _percent(item.contamination.value if item.contamination is not None else None),
+        _percent(item.naive.recall),
+        _percent(item.naive.precision),
+        _percent(item.full / item.pairs if item.pairs else None),
         notation.decimal(item.hardness),
         "" if item.verdict in {"control", "unknown"} else item.verdict,
     ]
+
+
+def _percent(share: float | None) -> str:
+    return notation.decimal(None if share is None else 100.0 * share, 1)
