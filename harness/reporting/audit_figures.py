@@ -21,6 +21,7 @@ __all__ = ["draw_agreement", "draw_distributions", "draw_tradeoffs"]
 _ACROSS = 5
 _PANEL_HEIGHT = 1.17
 _DARK = 0.55
+_PEAK = 2.5
 _NONE = Rate(value=0.0, low=0.0, high=0.0)
 
 Styles = dict[str, tuple[str, str]]
@@ -133,6 +134,7 @@ def draw_distributions(audit: TeacherAudit) -> "Figure":
     ]
     data = grouped("", audit.teacher, panels)
     shown = [panel for page in data for panel in page.panels]
+    top = _top(shown)
     with _style():
         columns = min(_ACROSS, len(shown))
         rows = -(-len(shown) // columns)
@@ -143,13 +145,22 @@ def draw_distributions(audit: TeacherAudit) -> "Figure":
             place.set_title(place.get_title(loc="left"), fontsize=7, loc="left", pad=22, fontweight="bold", color=_INK)
             place.texts[0].set_fontsize(6)
             place.set_xlim(data[0].low, data[0].high)
-            place.set_ylim(0.0, max(page.top for page in data))
+            place.set_ylim(0.0, top)
         for place in grid.flat[len(shown) :]:
             place.set_visible(False)
         for column in range(columns):
             grid[(len(shown) - 1 - column) // columns, column].tick_params(labelbottom=True)
         _finish_panels(figure, audit.teacher)
     return figure
+
+
+def _top(panels: Sequence[Panel]) -> float:
+    """Bound the common axis: a strategy with hardly any negatives would flatten all else with its peaks."""
+    of_truth = [
+        panel.density[kind].max() for panel in panels for kind in ("positive", "hidden") if kind in panel.density
+    ]
+    highest = max((float(density.max()) for panel in panels for density in panel.density.values()), default=1.0)
+    return 1.04 * min(highest, _PEAK * float(max(of_truth, default=highest)))
 
 
 def _caption(item: StrategyAudit) -> str:

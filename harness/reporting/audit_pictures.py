@@ -131,7 +131,8 @@ def _distribution_picture(file: str, audit: TeacherAudit) -> Picture:
         file,
         f"Score distributions by {notation.plain(audit.teacher)}, one panel per strategy: {names}.",
         f"Scores by {notation.plain(audit.teacher)}, as densities: labelled positives (filled), chosen negatives "
-        "(bold), hidden positives in the pool, chosen or not (dashed), and candidates that the rule refused (thin).",
+        "(bold), hidden positives in the pool, chosen or not (dashed), and candidates that the rule refused (thin). "
+        "High peaks are cut.",
     )
 
 
