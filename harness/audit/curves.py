@@ -25,11 +25,12 @@ __all__ = [
     "on_frontier",
     "oracle_line",
     "random_line",
+    "serves",
     "with_frontier",
 ]
 
 ENOUGH = 0.9
-"""Share of pairs that a setting must serve in full to be recommended or to stand on the frontier."""
+"""Share of the pairs served in full by the naive setting that another must serve to stand beside it."""
 
 _STEPS = 10
 _ORACLE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -120,15 +121,20 @@ def at_hardness(line: Sequence[LinePoint], hardness: float | None) -> float | No
     return float(np.interp(hardness, across, up))
 
 
-def on_frontier(points: Sequence[LinePoint]) -> list[bool]:
+def serves(point: LinePoint, naive: LinePoint) -> bool:
+    """Tell whether a setting serves enough of the pairs that the naive one serves in full."""
+    return point.full >= ENOUGH * naive.full
+
+
+def on_frontier(points: Sequence[LinePoint], naive: LinePoint) -> list[bool]:
     """Tell which points no other beats: none is as clean and as hard, and better in one of the two.
 
-    Only points that serve at least 90 % of the pairs in full take part: a setting that
+    Only points that serve enough pairs take part: a setting that
     serves only easy queries would look both clean and hard.
     """
     values = [
         (point.contamination.value, -point.hardness)
-        if point.contamination is not None and point.hardness is not None and point.full >= ENOUGH
+        if point.contamination is not None and point.hardness is not None and serves(point, naive)
         else None
         for point in points
     ]
@@ -150,25 +156,28 @@ def halving(
     """
     if naive.contamination is None or not naive.contamination.value:
         return None
-    most = naive.contamination.value / 2.0
-    able = [index for index, point in enumerate(points) if _halves(point, most)]
+    able = [index for index, point in enumerate(points) if _halves(point, naive)]
     if not able:
         return None
     best = max(able, key=lambda index: points[index].hardness or 0.0)
     found = points[best]
     milder = [points[near] for near in (best - 1, best + 1) if 0 <= near < len(points) and near not in able]
     for end in milder:
-        found = _bisected(ground, settings_of, (found, end), most)
+        found = _bisected(ground, settings_of, (found, end), naive)
     return found
 
 
-def _halves(point: LinePoint, most: float) -> bool:
-    served = point.full >= ENOUGH and point.hardness is not None
-    return served and point.contamination is not None and point.contamination.value <= most
+def _halves(point: LinePoint, naive: LinePoint) -> bool:
+    if point.contamination is None or naive.contamination is None or point.hardness is None:
+        return False
+    return point.contamination.value <= naive.contamination.value / 2.0 and serves(point, naive)
 
 
 def _bisected(
-    ground: Ground, settings_of: Callable[[float], tuple[float, Miner]], ends: tuple[LinePoint, LinePoint], most: float
+    ground: Ground,
+    settings_of: Callable[[float], tuple[float, Miner]],
+    ends: tuple[LinePoint, LinePoint],
+    naive: LinePoint,
 ) -> LinePoint:
     """Narrow the gap between a setting that halves and one that does not; return the hardest found that does."""
     good, bad = ends[0].value, ends[1].value
@@ -178,7 +187,7 @@ def _bisected(
         if value in {good, bad}:
             break
         point = line_point(ground, ground.select(setting), value)
-        if _halves(point, most):
+        if _halves(point, naive):
             good = value
             found = max(found, point, key=lambda each: each.hardness or 0.0)
         else:
@@ -188,7 +197,7 @@ def _bisected(
 
 def with_frontier(curves: Sequence[Curve], naive: LinePoint) -> tuple[Curve, ...]:
     """Mark on every curve what lies on the frontier of all curves and the naive setting."""
-    marks = iter(on_frontier([naive, *(point for each in curves for point in each.points)])[1:])
+    marks = iter(on_frontier([naive, *(point for each in curves for point in each.points)], naive)[1:])
     return tuple(
         each.model_copy(
             update={"points": tuple(point.model_copy(update={"frontier": next(marks)}) for point in each.points)}

@@ -6,13 +6,13 @@ import numpy as np
 
 from harness.audit.chosen import audit
 from harness.audit.curves import (
-    ENOUGH,
     Ground,
     at_hardness,
     curve,
     line_point,
     oracle_line,
     random_line,
+    serves,
     with_frontier,
 )
 from harness.audit.records import Agreement, Counted, LinePoint, StrategyAudit, TeacherAudit, Verdict
@@ -115,8 +115,8 @@ def verdict(point: LinePoint, naive: LinePoint, chance: float | None, *, same: f
     """Say whether a setting suits the teacher; `same` is the Jaccard index of its negatives and the naive ones.
 
     `unknown` where there is no naive contamination to lower; `no effect` if at least 99 %
-    of the negatives are the naive ones; `starves` if fewer than 90 % of the pairs get all
-    negatives; `like chance` if random removal down to the same hardness would
+    of the negatives are the naive ones; `starves` if fewer than 90 % of the pairs that
+    naive top-k serves in full get all negatives; `like chance` if random removal down to the same hardness would
     leave as little, up to the interval; `too mild` if more than half of the naive
     contamination is left; else `suits`.
     """
@@ -124,7 +124,7 @@ def verdict(point: LinePoint, naive: LinePoint, chance: float | None, *, same: f
         return "unknown"
     if same is not None and same >= _UNCHANGED:
         return "no effect"
-    if point.full < ENOUGH or point.contamination is None:
+    if not serves(point, naive) or point.contamination is None:
         return "starves"
     if chance is not None and chance <= point.contamination.high:
         return "like chance"

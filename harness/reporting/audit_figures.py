@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.audit.curves import ENOUGH
+from harness.audit.curves import serves
 from harness.audit.records import Agreement, Curve, LinePoint, Rate, StrategyAudit, TeacherAudit
 from harness.reporting import notation
 from harness.reporting.figures import _FAINT, _GREY, _INK, _WIDTH, _finish_panels, _name, _new, _panel, _style
@@ -63,7 +63,7 @@ def _tradeoff(axes: "Axes", audit: TeacherAudit, styles: Styles) -> None:
     for line, dash, name in ((audit.random, (0, (1, 1.5)), "random removal"), (audit.oracle, (0, (5, 2)), "oracle")):
         axes.plot(*_columns(_places(line)), color=_INK, linewidth=1.0, linestyle=dash, label=name, zorder=1)
     for curve in audit.curves:
-        _curve(axes, curve, styles[curve.miner])
+        _curve(axes, curve, audit.naive, styles[curve.miner])
     if _drawn(audit.naive):
         axes.plot(*_place(audit.naive), "*", color=_INK, markersize=10, label="naive top-k", zorder=5, clip_on=False)
     _limits(axes, audit)
@@ -72,13 +72,13 @@ def _tradeoff(axes: "Axes", audit: TeacherAudit, styles: Styles) -> None:
     axes.set_axisbelow(True)
 
 
-def _curve(axes: "Axes", curve: Curve, style: tuple[str, str]) -> None:
+def _curve(axes: "Axes", curve: Curve, naive: LinePoint, style: tuple[str, str]) -> None:
     """Draw a curve: hollow where too few pairs are served, ringed at the setting that was asked for."""
     colour, marker = style
     points = [point for point in curve.points if _drawn(point)]
     axes.plot(*_columns([_place(point) for point in points]), color=colour, linewidth=0.9, alpha=0.8)
     for served in (False, True):
-        some = [_place(point) for point in points if (point.full >= ENOUGH) is served]
+        some = [_place(point) for point in points if serves(point, naive) is served]
         axes.plot(
             *_columns(some),
             marker,
@@ -100,7 +100,7 @@ def _limits(axes: "Axes", audit: TeacherAudit) -> None:
         point
         for curve in audit.curves
         for point in curve.points
-        if point.full >= ENOUGH and (point.value == curve.given or (point.contamination or _NONE).value >= least)
+        if serves(point, audit.naive) and (point.value == curve.given or (point.contamination or _NONE).value >= least)
     ]
     across = [_place(point)[0] for point in [audit.naive, *audit.oracle, *shown] if _drawn(point)]
     if across:

@@ -58,7 +58,7 @@ def _cheapest_sentence(audit: TeacherAudit) -> Sentence:
     if not audit.curves or audit.naive.contamination is None or not audit.naive.contamination.value:
         return ()
     if not halved:
-        return ("No setting at least halves that and still serves 90 % of the pairs in full.",)
+        return ("No setting at least halves that and still serves 90 % of the pairs that naive top-k serves.",)
     curve, point = halved[0]
     lost = notation.decimal((audit.naive.hardness or 0.0) - (point.hardness or 0.0))
     left = notation.percent(point.contamination.value if point.contamination is not None else None)
