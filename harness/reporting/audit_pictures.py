@@ -119,8 +119,8 @@ def _tradeoff_picture(file: str, report: AuditReport) -> Picture:
         file,
         f"Contamination against hardness for every setting of every strategy, one panel per teacher: {names}.",
         "Contamination against hardness over the strictness of each strategy; lower and further right is better. "
-        "Ringed: the setting asked for. Hollow: fewer than 90 % of the pairs that naive top-k serves in full, so that the point "
-        "speaks of the easier pairs only. Band: settings that no other beats in both. Below the dotted line a rule "
+        "Ringed: the setting asked for. Hollow: it serves fewer than 90 % of the pairs that naive top-k serves, so it "
+        "speaks of the easier ones only. Band: settings that no other beats in both. Below the dotted line a rule "
         "finds false negatives better than chance; the dashed line removes them and nothing else.",
     )
 
