@@ -21,6 +21,7 @@ __all__ = [
     "contamination",
     "curve",
     "halving",
+    "hardness_at",
     "line_point",
     "on_frontier",
     "oracle_line",
@@ -119,6 +120,19 @@ def at_hardness(line: Sequence[LinePoint], hardness: float | None) -> float | No
         return None
     across, up = zip(*known, strict=True)
     return float(np.interp(hardness, across, up))
+
+
+def hardness_at(line: Sequence[LinePoint], share: float) -> float | None:
+    """Return the hardness of a line where its contamination is `share`, straight between its points."""
+    known = sorted(
+        (point.contamination.value, point.hardness)
+        for point in line
+        if point.hardness is not None and point.contamination is not None
+    )
+    if not known or not known[0][0] <= share <= known[-1][0]:
+        return None
+    across, up = zip(*known, strict=True)
+    return float(np.interp(share, across, up))
 
 
 def serves(point: LinePoint, naive: LinePoint) -> bool:

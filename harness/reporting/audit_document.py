@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
+from harness.audit.curves import hardness_at
 from harness.audit.records import AuditReport, Rate, StrategyAudit, TeacherAudit
 from harness.audit.settings import STRICTNESS
 from harness.reporting import notation
@@ -87,10 +88,26 @@ def _cheapest(report: AuditReport) -> dict[str, object]:
         for audit in report.teachers
         for curve, point in cheapest(audit)
     ]
+    if rows:
+        rows += [bound for audit in report.teachers for bound in _bounding(audit)]
     return {
         "columns": [{"title": title, "text": title in {"Teacher", "Setting"}} for title in titles],
         "rows": [{"cells": row, "strong": False} for row in rows],
     }
+
+
+def _bounding(audit: TeacherAudit) -> list[list[str]]:
+    """Say how hard negatives stay if half of the false ones go, and nothing else, or everything at random."""
+    if audit.naive.contamination is None:
+        return []
+    half = audit.naive.contamination.value / 2.0
+    found = []
+    for name, line in (("oracle, between its points", audit.oracle), ("random removal, likewise", audit.random)):
+        hardness = hardness_at(line, half)
+        lost = None if hardness is None else (audit.naive.hardness or 0.0) - hardness
+        shown = (notation.percent(half), notation.DASH, notation.decimal(hardness), notation.decimal(lost))
+        found.append([notation.plain(audit.teacher), name, *shown, notation.DASH])
+    return found
 
 
 def _rate(rate: Rate | None) -> str:

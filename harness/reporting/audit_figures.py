@@ -106,7 +106,7 @@ def _limits(axes: "Axes", audit: TeacherAudit) -> None:
     if across:
         margin = 0.05 * (max(across) - min(across)) or 0.05
         axes.set_xlim(min(across) - margin, max(across) + margin)
-    axes.set_ylim(bottom=0.0)
+    axes.set_ylim(0.0, 1.06 * axes.get_ylim()[1])
 
 
 def _drawn(point: LinePoint) -> bool:

@@ -11,6 +11,7 @@ from harness.audit.curves import (
     at_hardness,
     contamination,
     curve,
+    hardness_at,
     line_point,
     on_frontier,
     oracle_line,
@@ -153,6 +154,14 @@ def test_the_contamination_at_a_hardness_lies_between_points_and_nowhere_else():
     assert at_hardness(line, -0.5) is None
     assert at_hardness(line, None) is None
     assert at_hardness([], 0.0) is None
+
+
+def test_the_hardness_at_a_contamination_lies_between_points_and_nowhere_else():
+    line = [point(0.6, 0.0), point(0.2, -0.4), point(None, -0.8)]
+
+    assert hardness_at(line, 0.5) == pytest.approx(-0.1)
+    assert hardness_at(line, 0.1) is None
+    assert hardness_at([], 0.1) is None
 
 
 def test_the_halving_setting_is_the_mildest_that_halves():
