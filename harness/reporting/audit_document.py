@@ -75,21 +75,21 @@ def _table(columns: Sequence[_Column], rows: Sequence[StrategyAudit]) -> dict[st
 def _cheapest(report: AuditReport) -> dict[str, object]:
     """List the settings that halve the naive contamination, hardest first, teacher by teacher."""
     titles = ("Teacher", "Setting", "Contamination [95 %]", "Full", "Hardness", "Below naive", "Rank")
-    rows = [
-        [
-            notation.plain(audit.teacher),
-            setting(curve, point),
-            _rate(point.contamination),
-            notation.percent(point.full),
-            notation.decimal(point.hardness),
-            notation.decimal((audit.naive.hardness or 0.0) - (point.hardness or 0.0)),
-            notation.decimal(point.rank, 1),
+    rows: list[list[str]] = []
+    for audit in report.teachers:
+        rows += [
+            [
+                notation.plain(audit.teacher),
+                setting(curve, point),
+                _rate(point.contamination),
+                notation.percent(point.full),
+                notation.decimal(point.hardness),
+                notation.decimal((audit.naive.hardness or 0.0) - (point.hardness or 0.0)),
+                notation.decimal(point.rank, 1),
+            ]
+            for curve, point in cheapest(audit)
         ]
-        for audit in report.teachers
-        for curve, point in cheapest(audit)
-    ]
-    if rows:
-        rows += [bound for audit in report.teachers for bound in _bounding(audit)]
+        rows += _bounding(audit)
     return {
         "columns": [{"title": title, "text": title in {"Teacher", "Setting"}} for title in titles],
         "rows": [{"cells": row, "strong": False} for row in rows],
@@ -98,7 +98,7 @@ def _cheapest(report: AuditReport) -> dict[str, object]:
 
 def _bounding(audit: TeacherAudit) -> list[list[str]]:
     """Say how hard negatives stay if half of the false ones go, and nothing else, or everything at random."""
-    if audit.naive.contamination is None:
+    if audit.naive.contamination is None or not audit.naive.contamination.value:
         return []
     half = audit.naive.contamination.value / 2.0
     found = []

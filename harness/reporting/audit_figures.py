@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_agreement", "draw_distributions", "draw_tradeoffs"]
 
 _ACROSS = 5
-_PANEL_HEIGHT = 1.17
+_PANEL_HEIGHT = 1.04
 _DARK = 0.55
 _PEAK = 2.5
 _NONE = Rate(value=0.0, low=0.0, high=0.0)
