@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,11 @@ from harness.collection import Collection, IntArray, Judgements, normalised
 from harness.errors import DataError, NumericError
 from harness.fingerprint import digest
 from harness.mining.base import PADDING, Pool, key_of
+from harness.registry import TEACHERS
+from harness.spec import Component
 from harness.store import Store
 
-__all__ = ["Candidates", "Progress", "Teacher", "Workspace", "build_pool", "silent"]
+__all__ = ["Candidates", "Progress", "Resources", "Teacher", "Workspace", "build_pool", "silent", "teacher_of"]
 
 POOL_VERSION = 1
 """Raised when the same inputs would give another Pool."""
@@ -30,11 +32,26 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What a search may use; none of it changes a result.
+
+    `memory` bounds, in bytes, the scores and documents that a search holds at once.
+    `device` is a torch device, or `auto`: CUDA where there is one, else the CPU.
+    `engine` multiplies and picks candidates.
+    """
+
+    memory: int = 256 << 20
+    device: str = "auto"
+    engine: Literal["torch", "faiss"] = "torch"
+
+
+@dataclass(frozen=True)
 class Workspace:
-    """Where artefacts are kept and progress is told."""
+    """Where artefacts are kept and progress is told, and what a search may use."""
 
     store: Store
     progress: Progress = silent
+    resources: Resources = Resources()
 
 
 @dataclass(frozen=True)
@@ -65,10 +82,16 @@ class Teacher(Protocol):
         ...
 
 
+def teacher_of(component: Component) -> Teacher:
+    """Build the teacher that another one names; raise ConfigError if there is none such."""
+    return cast("Teacher", TEACHERS.create(component.name, component.params))
+
+
 def build_pool(teacher: Teacher, collection: Collection, split: str, depth: int, work: Workspace) -> Pool:
     """Return the teacher's Pool of a split, from the store when it is there.
 
-    The pool has a row per labelled positive, ordered by query, then document. The
+    The pool has a row per labelled positive, ordered by query, then document, whoever
+    the teacher: pools of several teachers for one split agree row by row. The
     candidate list of a query is searched once and shared by its rows. Raises
     NumericError if the teacher gives NaN or infinity, DataError if the split has no
     labelled pair.

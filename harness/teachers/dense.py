@@ -1,8 +1,8 @@
-"""Bi-encoders as teachers: texts are embedded once, in shards that survive an interruption."""
+"""Bi-encoders as teachers: every distinct text is embedded once, and looked up from then on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,22 +10,28 @@ from annotated_types import Interval
 from pydantic.dataclasses import dataclass
 
 from harness.collection import Collection, IntArray
-from harness.errors import ConfigError, ModelError, NumericError
-from harness.fingerprint import digest, folder_digest, text_digest
+from harness.errors import NumericError
+from harness.fingerprint import digest, text_digest
 from harness.registry import TEACHERS
 from harness.spec import STRICT
 from harness.teachers.base import Candidates, Workspace
 from harness.teachers.minilm import MINILM_SHA256, minilm_folder
+from harness.teachers.model_source import check_source, model_errors, source_digest
+from harness.teachers.rows import Rows, inner_products
 from harness.teachers.search import exact_top_k, id_order
+from harness.teachers.shards import in_shards
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["BiEncoder", "MiniLM", "SentenceTransformerTeacher"]
+__all__ = ["BiEncoder", "Dtype", "MaxLength", "MiniLM", "SentenceTransformerTeacher", "encode", "load_encoder"]
 
 FloatArray = npt.NDArray[np.float32]
-_SHARD = 512
-"""Texts encoded between two writes: what an interruption can cost."""
+_ENCODING = 2
+"""Raised when the same encoder and texts would give other vectors."""
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+"""What a model computes in. Its results are kept and compared in float32."""
 
 MaxLength = Annotated[int, Interval(ge=8, le=32768)]
 
@@ -35,6 +41,7 @@ class BiEncoder:
 
     query_prompt: str = ""
     document_prompt: str = ""
+    dtype: Dtype = "float32"
 
     def identity(self) -> str:
         """Return a digest of weights, tokenizer, maximum length and prompts."""
@@ -48,40 +55,73 @@ class BiEncoder:
         """Return the `depth` best documents for each query by cosine; ties by document id."""
         documents = self.embed_documents(collection, work)
         vectors = self.embed_queries(collection, work)[queries]
-        return exact_top_k(vectors, documents, depth, id_order(collection.document_ids))
+        place = id_order(collection.document_ids)
+        return exact_top_k(vectors, documents, depth, place, resources=work.resources, progress=work.progress)
 
     def score(self, collection: Collection, queries: IntArray, documents: IntArray, work: Workspace) -> FloatArray:
-        """Return the cosine of pairs of query and document indices, aligned. Shape (n,)."""
-        left = self.embed_queries(collection, work)[queries]
-        right = self.embed_documents(collection, work)[documents]
-        product: FloatArray = np.sum(left * right, axis=1, dtype=np.float32)
-        return product
+        """Return the cosine of pairs of query and document indices, aligned; the very score of a search. Shape (n,)."""
+        left, right = self.embed_queries(collection, work), self.embed_documents(collection, work)
+        return inner_products(Rows(left), Rows(right), queries, documents)
 
     def embed_documents(self, collection: Collection, work: Workspace) -> FloatArray:
-        """Return unit vectors of the whole corpus. Shape (n_documents, d)."""
+        """Return unit vectors of the whole corpus, memory-mapped and read-only. Shape (n_documents, d)."""
         return self._embed(collection.document_texts, self.document_prompt, "documents", work)
 
     def embed_queries(self, collection: Collection, work: Workspace) -> FloatArray:
-        """Return unit vectors of all queries, of every split. Shape (n_queries, d)."""
+        """Return unit vectors of all queries, of every split, memory-mapped and read-only. Shape (n_queries, d)."""
         return self._embed(collection.query_texts, self.query_prompt, "queries", work)
 
     def _embed(self, texts: Sequence[str], prompt: str, what: str, work: Workspace) -> FloatArray:
-        encoder: SentenceTransformer | None = None
-        shards = []
-        for start in range(0, len(texts), _SHARD):
-            part = list(texts[start : start + _SHARD])
-            key = digest([self.identity(), prompt, text_digest(part)], 32)
+        if not texts:
+            return np.empty((0, 0), dtype=np.float32)
+        identity = self.identity()
 
-            def build(folder: Path, part: list[str] = part) -> None:
-                nonlocal encoder
-                encoder = encoder or self.encoder()
-                np.save(folder / "embeddings.npy", encode(encoder, part, prompt))
+        def key(part: Sequence[str]) -> str:
+            return digest([_ENCODING, identity, prompt, text_digest(part)], 32)
 
-            folder = work.store.fetch("embeddings", key, build)
-            shards.append(np.load(folder / "embeddings.npy", allow_pickle=False))
-            if encoder is not None:
-                work.progress(f"encoding {what}", start + len(part), len(texts))
-        return np.concatenate(shards)
+        def build(folder: Path) -> None:
+            distinct = list(dict.fromkeys(texts))
+            shards = in_shards(distinct, _Encoding(self, prompt), key, work, f"encoding {what}")
+            _spread(texts, distinct, shards, folder / "embeddings.npy")
+
+        folder = work.store.fetch("embeddings", key(texts), build)
+        return cast("FloatArray", np.load(folder / "embeddings.npy", mmap_mode="r", allow_pickle=False))
+
+
+class _Encoding:
+    """The encoder of a teacher, loaded when the first shard is missing."""
+
+    def __init__(self, teacher: BiEncoder, prompt: str) -> None:
+        self._teacher = teacher
+        self._prompt = prompt
+        self._encoder: SentenceTransformer | None = None
+
+    def __call__(self, part: list[str]) -> FloatArray:
+        self._encoder = self._encoder or self._teacher.encoder()
+        batch_size = 256 if self._encoder.device.type == "cuda" else 32
+        vectors = encode(self._encoder, part, self._prompt, batch_size)
+        if self._teacher.dtype != "float32":  # a length of 1 in bfloat16 is off by up to 0.4 %
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return vectors
+
+
+def _spread(
+    texts: Sequence[str],
+    distinct: Sequence[str],
+    shards: Iterable[tuple[npt.NDArray[np.int64], FloatArray]],
+    file: Path,
+) -> None:
+    """Write the vectors of distinct texts to the rows of every text, a shard at a time."""
+    number = {text: index for index, text in enumerate(distinct)}
+    owner = np.array([number[text] for text in texts])
+    row = np.argsort(owner, kind="stable")
+    start = np.searchsorted(owner, np.arange(len(distinct) + 1), sorter=row)
+    table: FloatArray | None = None
+    for position, vectors in shards:
+        if table is None:
+            table = np.lib.format.open_memmap(file, "w+", np.float32, (len(texts), vectors.shape[1]))
+        target = np.concatenate([row[start[index] : start[index + 1]] for index in position])
+        table[target] = np.repeat(vectors, np.diff(start)[position], axis=0)
 
 
 def encode(encoder: "SentenceTransformer", texts: Sequence[str], prompt: str = "", batch_size: int = 32) -> FloatArray:
@@ -128,39 +168,30 @@ class SentenceTransformerTeacher(BiEncoder):
     max_length: MaxLength = 256
     query_prompt: str = ""
     document_prompt: str = ""
+    dtype: Dtype = "float32"
 
     def __post_init__(self) -> None:
         """Ask for exactly one of `path` and `model`, and for a pinned revision of the latter."""
-        if bool(self.path) == bool(self.model):
-            message = "give either `path` (a local folder) or `model` (a hub id)"
-            raise ConfigError(message)
-        if self.model and not self.revision:
-            message = f"`revision` must pin the commit of {self.model}: a branch can move under a finished run"
-            raise ConfigError(message)
+        check_source(self.path, self.model, self.revision)
 
     def identity(self) -> str:
         """Return a digest of the folder's files or of hub id and revision, with length and prompts."""
-        if self.path and not Path(self.path).is_dir():
-            message = f"the model folder {self.path} does not exist"
-            raise ModelError(message)
-        content = folder_digest(Path(self.path)) if self.path else f"{self.model}@{self.revision}"
-        return digest(["st", content, self.max_length, self.query_prompt, self.document_prompt])
+        content = source_digest(self.path, self.model, self.revision)
+        return digest(["st", content, self.max_length, self.query_prompt, self.document_prompt, self.dtype])
 
     def encoder(self) -> "SentenceTransformer":
         """Load the encoder; raise ModelError that says why it cannot be had."""
-        return load_encoder(self.path or self.model, max_length=self.max_length, revision=self.revision)
+        return load_encoder(
+            self.path or self.model, max_length=self.max_length, revision=self.revision, dtype=self.dtype
+        )
 
 
-def load_encoder(name: str, *, max_length: int, revision: str = "") -> "SentenceTransformer":
+def load_encoder(name: str, *, max_length: int, revision: str = "", dtype: Dtype = "float32") -> "SentenceTransformer":
     """Load a sentence-transformers model from a folder or the hub, never running its code."""
+    import torch
     from sentence_transformers import SentenceTransformer
 
-    try:
+    with model_errors("encoder", name, revision):
         encoder = SentenceTransformer(name, revision=revision or None, trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        where = f"{name} at {revision}" if revision else name
-        message = f"cannot load the encoder {where}: {reason}"
-        raise ModelError(message) from error
     encoder.max_seq_length = max_length
-    return encoder
+    return encoder.to(getattr(torch, dtype))

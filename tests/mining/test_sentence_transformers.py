@@ -2,19 +2,24 @@
 
 Where the semantics agree the negatives are equal, in the same order. Where they differ,
 a test states the difference: the library measures against the lowest of several
-positives, and skips ranks after filtering. Candidates exactly at a ceiling, which the
-library keeps, are the subject of test_margin.
+positives, skips ranks after filtering, keeps candidates exactly at a ceiling, and drops
+a query that it cannot serve.
 """
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from harness.collection import Collection, Judgements
 from harness.mining.base import PADDING, Miner, Pool, key_of
 from harness.mining.margin import TopKAbs, TopKMarginPos, TopKPercPos
-from harness.mining.rank import TopK, TopKShifted
+from harness.mining.rank import RankWindow, TopK, TopKShifted
+from harness.store import Store
+from harness.teachers.base import Workspace, build_pool
+from harness.teachers.dense import BiEncoder
 from tests.mining.pools import chosen
 
 N_DOCUMENTS = 60
@@ -27,6 +32,7 @@ class Table:
 
     def __init__(self, vectors: dict[str, np.ndarray]) -> None:
         self._vectors = vectors
+        self.n_documents = sum(text.startswith("document") for text in vectors)
         self.device = "cpu"
         self.model_card_data = SimpleNamespace(base_model=None)
 
@@ -87,15 +93,9 @@ def library(model: Table, pairs: list[tuple[int, int]], **settings: Any) -> dict
     from sentence_transformers.util import mine_hard_negatives
 
     data = Dataset.from_dict({"query": [f"query {q}" for q, _ in pairs], "answer": [f"document {d}" for _, d in pairs]})
+    fixed = {"range_max": N_DOCUMENTS - 3, "num_negatives": 4, "output_format": "triplet", "verbose": False}
     mined = mine_hard_negatives(
-        data,
-        model,
-        corpus=[f"document {i}" for i in range(N_DOCUMENTS)],
-        range_max=N_DOCUMENTS - 3,
-        num_negatives=4,
-        output_format="triplet",
-        verbose=False,
-        **settings,
+        data, model, corpus=[f"document {i}" for i in range(model.n_documents)], **(fixed | settings)
     )
     found: dict[tuple[int, int], list[int]] = {}
     for row in mined:
@@ -114,6 +114,7 @@ def ours(miner: Miner, pairs: list[tuple[int, int]], pool: Pool) -> dict[tuple[i
     [
         (TopK(), {}),
         (TopKShifted(shift=5), {"range_min": 5}),
+        (RankWindow(start=7, stop=9, k=4), {"range_min": 7, "range_max": 9, "num_negatives": 2}),
         (TopKAbs(threshold=0.6), {"max_score": 0.6}),
         (TopKMarginPos(margin=0.1, **LIBRARY), {"absolute_margin": 0.1}),  # type: ignore[arg-type]
         (TopKPercPos(share=0.8, **LIBRARY), {"relative_margin": 0.2}),  # type: ignore[arg-type]
@@ -144,3 +145,89 @@ def test_the_library_skips_ranks_after_filtering(problem: Any) -> None:
     theirs = library(model, pairs, relative_margin=0.2, range_min=2)
 
     assert theirs == {pair: negatives[2:6] for pair, negatives in unskipped.items() if negatives[2:]}
+
+
+class Given(BiEncoder):
+    """A teacher with the embeddings of a Table."""
+
+    def __init__(self, model: Table) -> None:
+        self._model = model
+
+    def identity(self) -> str:
+        return "given"
+
+    def embed_documents(self, collection: Collection, work: Workspace) -> np.ndarray:
+        return self._model.encode_query(list(collection.document_texts))
+
+    def embed_queries(self, collection: Collection, work: Workspace) -> np.ndarray:
+        return self._model.encode_query(list(collection.query_texts))
+
+
+def pool_of(model: Table, pairs: list[tuple[int, int]], folder: Path) -> Pool:
+    """Search and build a pool as a run does."""
+    n_queries = 1 + max(query for query, _ in pairs)
+    collection = Collection(
+        "given",
+        tuple(f"d{row:03}" for row in range(model.n_documents)),
+        tuple(f"document {row}" for row in range(model.n_documents)),
+        tuple(f"q{row:03}" for row in range(n_queries)),
+        tuple(f"query {row}" for row in range(n_queries)),
+        {"train": Judgements.of((query, document, 1, False) for query, document in pairs)},
+    )
+    return build_pool(Given(model), collection, "train", model.n_documents, Workspace(Store(folder)))
+
+
+@pytest.mark.parametrize(
+    ("miner", "settings"),
+    [(TopK(), {}), (TopKPercPos(share=0.8, **LIBRARY), {"relative_margin": 0.2})],  # type: ignore[arg-type]
+    ids=lambda value: type(value).__name__,
+)
+def test_from_search_to_negatives_the_library_agrees(
+    problem: Any, tmp_path: Path, miner: Miner, settings: dict[str, Any]
+) -> None:
+    model, pairs, _ = problem
+
+    assert library(model, pairs, **settings) == ours(miner, pairs, pool_of(model, pairs, tmp_path))
+
+
+@pytest.fixture
+def ladder(tmp_path: Path) -> tuple[Table, list[tuple[int, int]], Pool]:
+    """One query whose positive scores 1 and whose candidates score 0.75, 0.5 and 0.25."""
+    scores = {"query 0": 1.0, "document 0": 1.0, "document 1": 0.75, "document 2": 0.5, "document 3": 0.25}
+    model = Table({text: np.array([score, 0.0], dtype=np.float32) for text, score in scores.items()})
+    return model, [(0, 0)], pool_of(model, [(0, 0)], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("miner", "setting"),
+    [
+        (TopKAbs, {"threshold": 0.5, "max_score": 0.5}),
+        (TopKMarginPos, {"margin": 0.5, "absolute_margin": 0.5}),
+        (TopKPercPos, {"share": 0.5, "relative_margin": 0.5}),
+    ],
+    ids=["absolute", "margin", "share"],
+)
+def test_the_library_keeps_what_is_exactly_at_the_ceiling(ladder: Any, miner: Any, setting: dict[str, float]) -> None:
+    model, pairs, pool = ladder
+    (name, value), (theirs, _) = setting.items()
+
+    found = library(model, pairs, range_max=3, num_negatives=3, **{theirs: value})
+
+    assert found == {(0, 0): [2, 3]}
+    assert found == ours(miner(boundary="at_or_below", **{name: value}), pairs, pool)
+    assert ours(miner(boundary="below", **{name: value}), pairs, pool) == {(0, 0): [3]}
+
+
+def test_the_library_drops_a_query_that_it_cannot_serve_in_full(ladder: Any) -> None:
+    from datasets import Dataset
+    from sentence_transformers.util import mine_hard_negatives
+
+    model, _, pool = ladder
+    settings = {"range_max": 3, "num_negatives": 3, "max_score": 0.5, "output_format": "n-tuple", "verbose": False}
+
+    data = Dataset.from_dict({"query": ["query 0"], "answer": ["document 0"]})
+    theirs = mine_hard_negatives(data, model, corpus=[f"document {i}" for i in range(4)], **settings)
+    mined = TopKAbs(k=3, threshold=0.5, boundary="at_or_below").select(pool, np.random.default_rng(0))
+
+    assert len(theirs) == 0
+    assert mined.document.tolist() == [[2, 3, PADDING]]

@@ -7,7 +7,7 @@ from harness.collection import Collection
 from harness.errors import ConfigError, ModelError, NumericError
 from harness.registry import TEACHERS
 from harness.store import Store
-from harness.teachers import dense
+from harness.teachers import dense, shards
 from harness.teachers.base import Workspace
 from harness.teachers.minilm import MINILM_SHA256, minilm_folder, verify
 
@@ -40,7 +40,7 @@ def test_what_has_been_encoded_is_looked_up(tmp_path, monkeypatch):
 
 
 def test_an_interrupted_encoding_keeps_its_finished_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(dense, "_SHARD", 2)
+    monkeypatch.setattr(shards, "_SHARD", 2)
     texts = tuple(f"text {index}" for index in range(5))
     collection = Collection("toy", texts, texts, (), (), {})
     teacher, seen = TEACHERS.create("minilm", {"max_length": 16}), []
@@ -93,8 +93,71 @@ def test_a_hub_model_must_be_pinned_and_a_missing_folder_is_named():
 
 
 def test_an_unreachable_hub_is_one_clear_error(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     teacher = TEACHERS.create("sentence_transformer", {"model": "nobody/nothing", "revision": "0" * 40})
 
     with pytest.raises(ModelError, match="cannot load the encoder nobody/nothing at 0000"):
         teacher.encoder()
+
+
+def test_embeddings_are_mapped_and_stand_in_the_order_of_the_texts(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "_SHARD", 3)
+    monkeypatch.setattr(shards, "_WINDOW", 6)
+    texts = tuple("word " * (length + 1) for length in (3, 0, 5, 3, 9, 1, 2, 0, 4, 7))
+    collection = Collection("toy", tuple(map(str, range(10))), texts, (), (), {})
+    teacher, told = TEACHERS.create("minilm", {"max_length": 16}), []
+
+    work = Workspace(Store(tmp_path), lambda *progress: told.append(progress))
+    vectors = teacher.embed_documents(collection, work)
+
+    assert isinstance(vectors, np.memmap)
+    assert np.allclose(vectors, dense.encode(teacher.encoder(), texts), atol=1e-5)
+    assert np.array_equal(vectors[[0, 1]], vectors[[3, 7]])
+    assert told == [("encoding documents", done, 8) for done in (3, 6, 8)]
+
+
+def test_texts_of_one_length_are_encoded_together_longest_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "_SHARD", 2)
+    monkeypatch.setattr(shards, "_WINDOW", 4)
+    parts = []
+
+    def lengths(part):
+        parts.append(part)
+        return np.array([len(text) for text in part], dtype=np.float32)
+
+    texts = ["a", "aaa", "aaaa", "aa", "aaaaaaa", "aaaaa"]
+    result = np.zeros(6)
+    for position, values in shards.in_shards(texts, lengths, "".join, Workspace(Store(tmp_path)), ""):
+        result[position] = values
+
+    assert parts == [["aaaa", "aaa"], ["aa", "a"], ["aaaaaaa", "aaaaa"]]
+    assert result.tolist() == [1, 3, 4, 2, 7, 5]
+
+
+def test_a_pair_has_the_very_score_of_the_search(tmp_path):
+    texts = ("a cat", "", "a dog", "a cat", "two dogs")
+    collection = Collection("toy", ("d", "q", "b", "a", "c"), texts, ("q", "r"), ("kitten", "a cat"), {})
+    work, teacher = Workspace(Store(tmp_path)), TEACHERS.create("minilm", {"max_length": 16})
+    queries = np.array([1, 0], dtype=np.int32)
+
+    found = teacher.search(collection, queries, 7, work)
+
+    scores = teacher.score(collection, np.repeat(queries, 5), found.document[:, :5].ravel(), work)
+    assert np.array_equal(scores.reshape(2, 5), found.score[:, :5])
+    assert found.document[0, :2].tolist() == [3, 0]
+    assert found.document[:, 5:].tolist() == [[-1, -1]] * 2
+    assert found.score[0, 0] == found.score[0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_lower_precision_gives_nearby_float32_unit_vectors_of_their_own_identity(tmp_path, dtype):
+    work, folder = Workspace(Store(tmp_path)), str(minilm_folder())
+    teachers = [TEACHERS.create("sentence_transformer", {"path": folder, **extra}) for extra in ({}, {"dtype": dtype})]
+
+    full, low = (teacher.embed_documents(COLLECTION, work) for teacher in teachers)
+
+    assert teachers[0].identity() != teachers[1].identity()
+    assert low.dtype == np.float32
+    assert np.allclose(np.linalg.norm(low, axis=1), 1.0, atol=1e-6)
+    assert not np.array_equal(full, low)
+    assert np.allclose(full, low, atol=0.01)
