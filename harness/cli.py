@@ -14,7 +14,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from harness import __version__
+from harness.audit_command import add_audit, audit_text
 from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
+from harness.mine_command import add_mine, mine_text
 
 if TYPE_CHECKING:
     from harness.reporting.report import ReportPaths
@@ -42,7 +44,9 @@ class TerminatedError(KeyboardInterrupt):
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)  # bm25s sets its own logger to DEBUG
+    logging.basicConfig(handlers=[handler], format="%(levelname)s: %(message)s")
     signal.signal(signal.SIGTERM, _on_terminate)
     try:
         code: int = options.run(options)
@@ -53,7 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("interrupted: the same command continues where this one stopped", file=sys.stderr)
         return INTERRUPTED
     except WinnowError as error:
-        print(f"winnow: {error}", file=sys.stderr)
+        message = str(error)
+        print(f"winnow:\n{message}" if "\n" in message else f"winnow: {message}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()
@@ -75,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"winnow {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    add_mine(commands).set_defaults(run=_mine)
+    add_audit(commands).set_defaults(run=_audit)
 
     plan = commands.add_parser("plan", help="say what a sweep would run, what is done, and what the rest may cost")
     plan.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
@@ -139,6 +147,16 @@ def _positive(text: str) -> int:
     return number
 
 
+def _mine(options: argparse.Namespace) -> int:
+    print(mine_text(options))
+    return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    print(audit_text(options))
+    return 0
+
+
 def _loaded(options: argparse.Namespace) -> "SweepSpec":
     from harness.config import load_sweep, on_folder
 
@@ -175,6 +193,9 @@ def _plan(options: argparse.Namespace) -> int:
         print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
     if spec.search is not None:
         print(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+    if cost.finished == cost.total:
+        print(f"all {cost.total} runs are finished")
+        return 0
     basis = "as measured on finished runs" if cost.measured else "a rough guess"
     print(
         f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),"

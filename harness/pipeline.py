@@ -242,6 +242,7 @@ class Preparation:
 
     def __call__(self, work: Workspace) -> None:
         """Load the collection and, if negatives are to be mined, build the pool."""
+        work.progress(f"reading {self.dataset.name}", 0, 1)
         prepare(self.dataset, self.mining, work)
 
 

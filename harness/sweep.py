@@ -165,6 +165,7 @@ class _UnderWay:
         if self._executor is None:
             for draft in (self._folder / "runs").glob(".*"):
                 shutil.rmtree(draft, ignore_errors=True)  # left by a run that was killed while writing
+            self._listener.preparing("starting workers", 0, self._settings.workers)
             local = LocalExecutor(self._settings.workers, self._settings.store, self._folder / "logs")
             self._executor = self._stack.enter_context(local)
         return self._executor

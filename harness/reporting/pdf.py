@@ -13,7 +13,7 @@ __all__ = ["compile_pdf"]
 _TEMPLATE = Path(__file__).with_name("report.typ")
 
 
-def compile_pdf(data: Mapping[str, object], pictures: Mapping[str, bytes]) -> bytes:
+def compile_pdf(data: Mapping[str, object], pictures: Mapping[str, bytes], template: Path = _TEMPLATE) -> bytes:
     """Return the PDF of `data`, with `pictures` as SVG by the file names that the data use.
 
     The data are passed as one JSON string and never parsed as markup. The compiler sees
@@ -26,7 +26,7 @@ def compile_pdf(data: Mapping[str, object], pictures: Mapping[str, bytes]) -> by
     fonts = Path(mpl.get_data_path()) / "fonts" / "ttf"
     with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
         root = Path(folder)
-        shutil.copyfile(_TEMPLATE, root / "report.typ")
+        shutil.copyfile(template, root / "report.typ")
         for name, picture in pictures.items():
             (root / name).write_bytes(picture)
         compiler = typst.Compiler(

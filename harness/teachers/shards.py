@@ -43,6 +43,7 @@ def in_shards(
         for start in range(0, len(window), _SHARD):
             position = window[start : start + _SHARD]
             part = [items[index] for index in position]
+            work.progress(what, begin + start, len(items))
             folder = work.store.fetch("shards", key(part), partial(_keep, compute, part))
             yield position, np.load(folder / "values.npy", allow_pickle=False)
             work.progress(what, begin + start + len(part), len(items))

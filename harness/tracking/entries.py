@@ -88,7 +88,7 @@ def _label(component: Component) -> str:
 def arm_params(spec: RunSpec, planned: PlannedRun) -> dict[str, str]:
     """Return the spec without its seed as flat params; what an arm goes without says `none`, to compare."""
     arm, mining, training = spec.arm, spec.arm.mining, spec.arm.training
-    flat: dict[str, JsonValue] = {"arm": planned.arm, "trained": training is not None}
+    flat: dict[str, JsonValue] = {"arm": planned.arm, "trained": training is not None, "max_length": arm.max_length}
     flat |= _component("dataset", spec.dataset) | _component("base", arm.base)
     flat |= _component("teacher", mining.teacher if mining else None)
     flat |= _component("miner", mining.miner if mining else None)

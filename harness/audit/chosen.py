@@ -1,4 +1,4 @@
-"""What the chosen negatives are: contamination, hardness, yield and score distributions. Pure."""
+"""What the chosen negatives of a run are: contamination, hardness, yield and score distributions."""
 
 from typing import Literal
 
