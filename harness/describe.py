@@ -10,10 +10,19 @@ from harness.errors import ConfigError
 from harness.parameters import Parameter, Shape, parameters
 from harness.recipes import RECIPES, Recipe
 from harness.registry import REGISTRIES, Entry, unknown_name
+from harness.spec import ConfirmSpec, MixSpec, RepairSpec, Spec, SuspectSpec
 
-__all__ = ["KINDS", "Listed", "ListedParameter", "listing", "render"]
+__all__ = ["KINDS", "PARTS", "Listed", "ListedParameter", "listing", "render"]
 
-KINDS = (*REGISTRIES, "recipes")
+PARTS: dict[str, tuple[type[Spec], str]] = {
+    "confirm": (ConfirmSpec, "arXiv:2010.08191"),
+    "mix": (MixSpec, "arXiv:2407.15831"),
+    "repair": (RepairSpec, "arXiv:2505.16967"),
+    "repair.suspect": (SuspectSpec, ""),
+}
+"""What goes around the miner of an arm, by its key, with its paper."""
+
+KINDS = (*REGISTRIES, "parts", "recipes")
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ def listing(kind: str) -> list[Listed]:
     """List one kind, in the order of names; raise ConfigError if there is no such kind."""
     if kind == "recipes":
         return [_recipe(recipe) for recipe in RECIPES.values()]
+    if kind == "parts":
+        return [_listed(name, spec, paper) for name, (spec, paper) in PARTS.items()]
     if kind not in REGISTRIES:
         raise ConfigError(unknown_name("kind", kind, list(KINDS)))
     return [_entry(entry) for entry in REGISTRIES[kind]]
@@ -54,8 +65,12 @@ def _recipe(recipe: Recipe) -> Listed:
 
 
 def _entry(entry: Entry) -> Listed:
-    described = tuple(_parameter(parameter) for parameter in parameters(entry.factory))
-    return Listed(entry.name, entry.summary, entry.paper, described, {})
+    return _listed(entry.name, entry.factory, entry.paper, entry.summary)
+
+
+def _listed(name: str, target: type, paper: str, summary: str = "") -> Listed:
+    described = tuple(_parameter(parameter) for parameter in parameters(target))
+    return Listed(name, summary or (target.__doc__ or "").partition("\n")[0], paper, described, {})
 
 
 def _parameter(parameter: Parameter) -> ListedParameter:

@@ -13,6 +13,9 @@ class Yield(Spec):
     `full`, `partial` and `empty` count pairs to which the miner gave all, some or none
     of the negatives asked for; `backfilled` counts negatives added by the shortage
     policy; `dropped` counts pairs not trained on, for whatever reason; `trained` the rest.
+    Where a repair follows the miner, what it took out counts as not given; `suspected`
+    counts the (query, document) pairs that it acted on, `relabelled` the pairs trained
+    on beside the labelled ones.
     """
 
     full: int
@@ -21,6 +24,8 @@ class Yield(Spec):
     backfilled: int
     dropped: int
     trained: int
+    suspected: int = 0
+    relabelled: int = 0
 
     @property
     def pairs(self) -> int:

@@ -12,20 +12,19 @@ import numpy as np
 
 from harness.audit import audit, negatives_digest, yields
 from harness.collection import Collection, IntArray
+from harness.composition import Composed, Composer
 from harness.environment import environment
-from harness.errors import DataError, NumericError, StorageError
+from harness.errors import DataError, StorageError
 from harness.evaluation.rankings import evaluate_split
 from harness.fingerprint import digest
 from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
-from harness.mining.base import PADDING, Miner, Negatives, Pool
-from harness.mining.shortage import Served, serve
+from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
 from harness.record import PER_QUERY_COLUMNS, Failure, RunRecord, read_record, write_record
-from harness.registry import BASES, LOSSES, MINERS, TEACHERS
-from harness.seeding import generator
+from harness.registry import BASES, LOSSES
 from harness.sources.kept import load_collection
 from harness.spec import Component, MiningSpec, RunSpec
-from harness.teachers.base import Teacher, Workspace, build_pool
+from harness.teachers.base import Workspace
 from harness.teachers.dense import encode
 from harness.training.bases import Base
 from harness.training.trainer import TrainingData, train
@@ -42,12 +41,20 @@ _ENCODE_BATCH = 256
 
 @dataclass(frozen=True)
 class Mined:
-    """The training pairs of an arm, with their negatives if it mines any."""
+    """The training pairs of an arm, with their negatives if it mines any.
+
+    Pairs that repair relabelled stand behind the labelled ones, with the negatives of a
+    row of their query. `negative` has shape (n, k), or (epochs, n, k) where they are
+    redrawn; `yields` and `audit` are then those of the first epoch. `pace` counts the
+    pairs before repair: they set the number of steps.
+    """
 
     query: IntArray
     positive: IntArray
     negative: IntArray
     pairs_hash: str
+    pace: int
+    weight: FloatArray | None = None
     yields: Yield | None = None
     audit: AuditRecord | None = None
     negatives_hash: str = ""
@@ -68,10 +75,10 @@ class Clock:
 
 
 def prepare(dataset: Component, mining: MiningSpec | None, work: Workspace) -> None:
-    """Put into the store what the runs on a dataset share: the collection, and a teacher's pool."""
+    """Put into the store what the runs on a dataset share: the collection, and the teachers' pools."""
     collection = load_collection(dataset, work.store)
     if mining is not None:
-        _pool(mining, collection, work)
+        Composer(mining, collection, work).pools()
 
 
 def attempt(spec: RunSpec, work: Workspace, runs: Path) -> RunRecord:
@@ -139,33 +146,74 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
 def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
     """Choose the pairs and negatives that a run trains on, and describe them.
 
-    With `spec.equal_with`, pairs that any of those minings cannot serve are left out.
+    With `spec.equal_with`, pairs that any of those minings cannot serve are left out;
+    queries that one of them drops in repair are its own affair.
     """
     rows = collection.split("train")
     query, positive = rows.query[rows.labelled], rows.document[rows.labelled]
     trained = np.ones(len(query), dtype=np.bool_)
-    for mining in spec.equal_with:
-        trained &= _served(mining, spec.seed, _pool(mining, collection, work)).trained
+    for other in spec.equal_with:
+        composed = Composer(other, collection, work).compose(spec.seed)
+        trained &= composed.served.trained | ~composed.kept
     if spec.arm.mining is None:
-        none = np.empty((int(trained.sum()), 0), dtype=np.int32)
-        return Mined(
-            query[trained], positive[trained], none, _pairs_hash(collection, query[trained], positive[trained])
-        )
-    mining = spec.arm.mining
-    pool = _pool(mining, collection, work)
-    served = _served(mining, spec.seed, pool)
-    trained &= served.trained
-    negatives = _scored(served.negatives, pool, mining, collection, work)
-    chosen = replace(negatives, document=np.where(trained[:, None], negatives.document, PADDING))
+        query, positive = query[trained], positive[trained]
+        none = np.empty((len(query), 0), dtype=np.int32)
+        return Mined(query, positive, none, _pairs_hash(collection, query, positive), pace=len(query))
+    composer = Composer(spec.arm.mining, collection, work)
+    epochs = spec.arm.training.epochs if spec.arm.training and spec.arm.mining.redraw else 1
+    drawn = [composer.compose(spec.seed, epoch) for epoch in range(epochs)]
+    trained &= drawn[0].served.trained
+    return _described(composer, drawn, trained)
+
+
+def _described(composer: Composer, drawn: list[Composed], trained: BoolArray) -> Mined:
+    """Put together what is trained on; `trained` (n,) are the pairs that no shortage took."""
+    collection, first, pool = composer.collection, drawn[0], drawn[0].pool
+    kept = trained & first.kept
+    row, added = _relabelled(first, kept)
+    rows = np.concatenate([np.flatnonzero(kept), row])
+    query = pool.query[rows]
+    positive = np.concatenate([pool.positive_document[kept], added]).astype(np.int32)
+    negatives = composer.scored(first.served.negatives, pool)
+    documents = np.stack([each.served.negatives.document for each in drawn])[:, rows]
+    found = yields(first.served, kept, negatives.document.shape[1])
     return Mined(
-        query=query[trained],
-        positive=positive[trained],
-        negative=negatives.document[trained],
-        pairs_hash=_pairs_hash(collection, query[trained], positive[trained]),
-        yields=yields(served, trained, negatives.document.shape[1]),
-        audit=audit(pool, negatives, rows, trained),
-        negatives_hash=negatives_digest((collection.query_ids, collection.document_ids), pool, chosen),
+        query=query,
+        positive=positive,
+        negative=documents if len(drawn) > 1 else documents[0],
+        pairs_hash=_pairs_hash(collection, query, positive),
+        pace=int(trained.sum()),
+        weight=None if first.weight is None else first.weight[rows],
+        yields=found.model_copy(update={"relabelled": len(added), "suspected": _suspects(first)}),
+        audit=audit(pool, negatives, collection.split("train"), kept),
+        negatives_hash=_negatives_hash(collection, drawn, kept),
     )
+
+
+def _relabelled(composed: Composed, kept: BoolArray) -> tuple[IntArray, IntArray]:
+    """Return the rows and documents of the pairs that repair adds to those that are kept."""
+    if composed.repaired is None:
+        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
+    row, document = composed.repaired.added_row, composed.repaired.added_document
+    return row[kept[row]], document[kept[row]]
+
+
+def _suspects(composed: Composed) -> int:
+    """Count the suspected (query, document) pairs, each once."""
+    if composed.repaired is None:
+        return 0
+    _, first_row = np.unique(composed.pool.query, return_index=True)
+    return int((composed.repaired.suspects[first_row] != PADDING).sum())
+
+
+def _negatives_hash(collection: Collection, drawn: list[Composed], kept: BoolArray) -> str:
+    names = (collection.query_ids, collection.document_ids)
+    hashes = [negatives_digest(names, each.pool, _of(each.served.negatives, kept)) for each in drawn]
+    return hashes[0] if len(hashes) == 1 else digest(hashes)
+
+
+def _of(negatives: Negatives, kept: BoolArray) -> Negatives:
+    return replace(negatives, document=np.where(kept[:, None], negatives.document, PADDING))
 
 
 def evaluate(model: "SentenceTransformer", collection: Collection) -> "pd.DataFrame":
@@ -193,31 +241,6 @@ def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
     }
 
 
-def _pool(mining: MiningSpec, collection: Collection, work: Workspace) -> Pool:
-    teacher = cast("Teacher", TEACHERS.create(mining.teacher.name, mining.teacher.params))
-    return build_pool(teacher, collection, "train", mining.depth, work)
-
-
-def _served(mining: MiningSpec, seed: int, pool: Pool) -> Served:
-    miner = cast("Miner", MINERS.create(mining.miner.name, mining.miner.params))
-    negatives = miner.select(pool, generator(seed, "mining"))
-    return serve(negatives, pool, mining.on_shortage, miner.k, generator(seed, "shortage"))
-
-
-def _scored(negatives: Negatives, pool: Pool, mining: MiningSpec, collection: Collection, work: Workspace) -> Negatives:
-    """Have the teacher score the negatives that did not come from its pool."""
-    row, column = np.nonzero(negatives.filled & np.isnan(negatives.score))
-    if not row.size:
-        return negatives
-    teacher = cast("Teacher", TEACHERS.create(mining.teacher.name, mining.teacher.params))
-    score = negatives.score.copy()
-    score[row, column] = teacher.score(collection, pool.query[row], negatives.document[row, column], work)
-    if np.isnan(score[row, column]).any():
-        message = f"the teacher scored {collection.name} with NaN"
-        raise NumericError(message)
-    return replace(negatives, score=score)
-
-
 def _training_data(collection: Collection, mined: Mined) -> TrainingData:
     return TrainingData(
         query_texts=collection.query_texts,
@@ -225,6 +248,8 @@ def _training_data(collection: Collection, mined: Mined) -> TrainingData:
         query=mined.query,
         positive=mined.positive,
         negative=mined.negative,
+        weight=mined.weight,
+        pace=mined.pace,
     )
 
 
@@ -241,7 +266,7 @@ class Preparation:
     threads: int
 
     def __call__(self, work: Workspace) -> None:
-        """Load the collection and, if negatives are to be mined, build the pool."""
+        """Load the collection and, if negatives are to be mined, build the pools."""
         work.progress(f"reading {self.dataset.name}", 0, 1)
         prepare(self.dataset, self.mining, work)
 

@@ -104,7 +104,7 @@ def _dropping(sweep: SweepSpec) -> tuple[MiningSpec, ...]:
 def _identities(arm: ArmSpec, dataset: Component) -> dict[str, str]:
     identities = {"dataset": _identity(DATASETS, dataset), "base": _identity(BASES, arm.base)}
     if arm.mining is not None:
-        identities["teacher"] = _identity(TEACHERS, arm.mining.teacher)
+        identities |= {key: _identity(TEACHERS, teacher) for key, teacher in arm.mining.teachers.items()}
     return identities
 
 
@@ -133,11 +133,22 @@ def differences(arm: ArmSpec, baseline: ArmSpec) -> list[str]:
     """Name the factors in which two arms differ, as dotted keys; empty if they are the same."""
     left, right = (_factors(other.model_dump(mode="json", exclude={"name"})) for other in (arm, baseline))
     differing = {key for key in {*left, *right} if left.get(key, _ABSENT) != right.get(key, _ABSENT)}
-    # what an arm without mining or training lacks is one difference, not one per setting
+    # what an arm without mining, training or repair lacks is one difference, not one per setting
+    differing = {_lacked(key, right if key in left else left) for key in differing}
     return sorted(key for key in differing if key.partition(".")[0] not in differing - {key})
 
 
 _ABSENT = object()
+
+
+def _lacked(key: str, other: Iterable[str]) -> str:
+    """Return the shortest beginning of a dotted key of which `other` has nothing, else the key."""
+    steps = key.split(".")
+    for length in range(1, len(steps)):
+        start = ".".join(steps[:length])
+        if not any(f"{there}.".startswith(f"{start}.") for there in other):
+            return start
+    return key
 
 
 def _factors(content: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:

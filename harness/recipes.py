@@ -55,10 +55,41 @@ _ALL = (
         {"miner": {"name": "topk_abs", "threshold": 0.7}},
     ),
     Recipe(
+        "nv_retriever_cross_sample",
+        _NV_RETRIEVER,
+        "All negatives of a pair from one of several teachers, drawn for each pair. The paper mixes four encoders; "
+        "here BM25 joins the arm's teacher unless the arm names others.",
+        {"miner": {"name": "topk_percpos", "share": 0.95}, "mix": {"how": "cross_sample", "others": ["bm25"]}},
+    ),
+    Recipe(
+        "nv_retriever_intra_sample",
+        _NV_RETRIEVER,
+        "Negatives of each pair from several teachers in turn, no document twice. The paper mixes four encoders, "
+        "one negative from each; here BM25 joins the arm's teacher unless the arm names others.",
+        {"miner": {"name": "topk_percpos", "share": 0.95}, "mix": {"how": "intra_sample", "others": ["bm25"]}},
+    ),
+    Recipe(
         "nv_retriever_marginpos",
         _NV_RETRIEVER,
         "TopK-MarginPos: the best-scored documents more than 0.05 below the positive's score.",
         {"miner": {"name": "topk_marginpos", "margin": 0.05}},
+    ),
+    Recipe(
+        "relabel_by_score",
+        "arXiv:2505.16967",
+        "RLHN's relabelling with another judge: it asks an LLM, here a mined negative is suspected that the "
+        "teacher scores no lower than the positive. Suspects become positives; more than 8 drop the query.",
+        {
+            "miner": "topk",
+            "repair": {"action": "relabel_positive", "cap": 8, "suspect": {"margin": 0.0}},
+        },
+    ),
+    Recipe(
+        "rs2_negatives",
+        "arXiv:2305.18424",
+        "RS2's repeated random subsets, of candidates where the paper has training examples: every epoch draws "
+        "new negatives uniformly from the best 100. A baseline for rules that select.",
+        {"miner": {"name": "bge_window", "start": 0, "stop": 100, "ranks": "eligible"}, "redraw": True},
     ),
     Recipe(
         "shifted_topk",

@@ -179,7 +179,9 @@ class _UnderWay:
         threads = os.cpu_count() or 1
         collections = {canonical(spec.dataset): Preparation(spec.dataset, None, threads) for spec in specs}
         pools = {
-            canonical([spec.dataset, mining.teacher, mining.depth]): Preparation(spec.dataset, mining, threads)
+            canonical([spec.dataset, mining.teacher, mining.depth, mining.mix, mining.confirm]): Preparation(
+                spec.dataset, mining, threads
+            )
             for spec in specs
             for mining in (*spec.equal_with, *([spec.arm.mining] if spec.arm.mining else []))
         }

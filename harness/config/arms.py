@@ -4,18 +4,19 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
+from harness.config.around import AROUND, OFF
 from harness.config.components import read_component
 from harness.config.findings import Findings, Setting, placed
 from harness.mistakes import KeyPath, dotted, shown
 from harness.recipes import RECIPES
 from harness.registry import unknown_name
-from harness.spec import ArmSpec, Component, MiningSpec, TrainingSpec
+from harness.spec import ArmSpec, Component, MiningSpec, Spec, TrainingSpec
 
 __all__ = ["ArmReader"]
 
 Settings = dict[str, Setting]
 
-_MINING = ("teacher", "negatives", "depth", "on_shortage")
+_MINING = ("teacher", "negatives", "depth", "on_shortage", *AROUND, "redraw")
 _SETTINGS = ("base", "max_length", "miner", *_MINING, "training")
 _LONGEST_NAME = 60
 _STAND_IN: JsonValue = {"name": "-"}
@@ -119,13 +120,26 @@ class ArmReader:
         chosen = read_component("miners", miner, self._findings, inherited)
         teacher = self._component("teachers", "teacher", settings, path)
         mining = self._depth_and_shortage(settings, path)
+        around = self._around(chosen, settings)
         if chosen is None or teacher is None or mining is None:
             return None
         k = chosen.params.get("k")
         if isinstance(k, int) and mining.depth < k:
             where = settings["depth"].path if "depth" in settings else (*path, "depth")
             self._findings.add(where, f"must be at least the {k} negatives asked for, got {mining.depth}")
-        return mining.model_copy(update={"miner": chosen, "teacher": teacher})
+        return mining.model_copy(update={"miner": chosen, "teacher": teacher, **around})
+
+    def _around(self, miner: Component | None, settings: Settings) -> dict[str, Spec | None]:
+        """Read what goes around the miner, and check that it goes together."""
+        given = {key: settings[key] for key in AROUND if key in settings and settings[key].value != OFF}
+        redraw = settings.get("redraw")
+        if "repair" in given and redraw and redraw.value is True:
+            message = "must be false in an arm with a repair: every epoch would drop other queries"
+            self._findings.add(redraw.path, message)
+        if "confirm" in given and miner is not None and miner.name == "random":
+            message = "has no effect on the miner random, which draws from the whole corpus"
+            self._findings.add(given["confirm"].path, message)
+        return {key: AROUND[key](setting, self._findings) for key, setting in given.items()}
 
     def _frame(self, settings: Settings, path: KeyPath) -> ArmSpec | None:
         """Check what an arm says of no component and no part of its own."""
@@ -134,7 +148,7 @@ class ArmReader:
         return self._findings.build(ArmSpec, given | stand_ins, path)
 
     def _depth_and_shortage(self, settings: Settings, path: KeyPath) -> MiningSpec | None:
-        given = {key: settings[key] for key in ("depth", "on_shortage") if key in settings}
+        given = {key: settings[key] for key in ("depth", "on_shortage", "redraw") if key in settings}
         stand_ins = {key: Setting(_STAND_IN, path) for key in ("teacher", "miner")}
         return self._findings.build(MiningSpec, given | stand_ins, path)
 
@@ -158,6 +172,7 @@ class ArmReader:
                 read_component(kind, defaults[key], self._findings, inherited)
         self._frame(defaults, path)
         self._depth_and_shortage(defaults, path)
+        self._around(None, defaults)
         self._training(defaults, path)
 
 

@@ -9,7 +9,7 @@ from harness.config.findings import Findings, Setting, placed
 from harness.mistakes import KeyPath, shown, suggestion
 from harness.parameters import Bounds, Parameter, Shape, parameters
 from harness.registry import REGISTRIES
-from harness.spec import ArmSpec, Component, MiningSpec, RangeSpec, SearchSpec, TrainingSpec
+from harness.spec import ArmSpec, Component, MiningSpec, RangeSpec, SearchSpec, Spec, SuspectSpec, TrainingSpec
 
 __all__ = ["read_search", "searchable", "with_values"]
 
@@ -21,6 +21,9 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "miner": ("mining", "miner", "params"),
     "training": ("training",),
     "training.loss": ("training", "loss", "params"),
+    "confirm": ("mining", "confirm"),
+    "repair": ("mining", "repair"),
+    "repair.suspect": ("mining", "repair", "suspect"),
     "": ("mining",),
 }
 """Where in a dumped ArmSpec the parameters of each prefix lie; `depth` has no prefix."""
@@ -37,6 +40,12 @@ def searchable(arm: ArmSpec) -> dict[str, Parameter]:
         found |= {f"training.{parameter.name}": parameter for parameter in parameters(TrainingSpec)}
     if arm.mining is not None:
         found |= {parameter.name: parameter for parameter in parameters(MiningSpec)}
+        parts: dict[str, Spec | None] = {"confirm": arm.mining.confirm, "repair": arm.mining.repair}
+        if arm.mining.repair is not None and isinstance(arm.mining.repair.suspect, SuspectSpec):
+            parts["repair.suspect"] = arm.mining.repair.suspect
+        for prefix, part in parts.items():
+            if part is not None:
+                found |= {f"{prefix}.{parameter.name}": parameter for parameter in parameters(type(part))}
     return {name: found[name] for name in sorted(found) if found[name].numeric}
 
 

@@ -25,9 +25,17 @@ class InfoNCE:
 
     scale: Annotated[float, Interval(gt=0.0, le=1000.0)] = 20.0
 
-    def __call__(self, similarity: "torch.Tensor", target: "torch.Tensor", allowed: "torch.Tensor") -> "torch.Tensor":
-        """Return the loss of each query. Shape (b,)."""
+    def __call__(
+        self,
+        similarity: "torch.Tensor",
+        target: "torch.Tensor",
+        allowed: "torch.Tensor",
+        weight: "torch.Tensor | None" = None,
+    ) -> "torch.Tensor":
+        """Return the loss of each query; a weight multiplies the exponential of its document. Shape (b,)."""
         import torch
 
         logits = (similarity * self.scale).masked_fill(~allowed, -torch.inf)
+        if weight is not None:
+            logits = logits + weight.log()
         return torch.nn.functional.cross_entropy(logits, target, reduction="none")

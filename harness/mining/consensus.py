@@ -12,13 +12,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from harness.mining.base import PADDING, FloatArray, IntArray, Negatives, Pool
+from harness.mining.base import PADDING, BoolArray, FloatArray, IntArray, Negatives, Pool
 
-__all__ = ["Mixed", "Normalisation", "cross_sample", "intra_sample", "merged"]
+__all__ = ["Duplicates", "Mixed", "Normalisation", "among", "cross_sample", "intra_sample", "merged", "relisted"]
 
 Places = npt.NDArray[np.integer]
 Normalisation = Literal["rank", "min_max", "z_score"]
 """How one teacher's scores of one row are made comparable with another's."""
+
+Duplicates = Literal["keep", "next"]
+"""What an intra-sample mix does with a document that an earlier teacher gave."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,60 @@ def cross_sample(mined: Sequence[Negatives], pools: Sequence[Pool], rng: np.rand
     return _gathered(mined, *np.broadcast_arrays(teacher, place))
 
 
-def intra_sample(mined: Sequence[Negatives], *, duplicates: Literal["keep", "next"] = "next") -> Mixed:
-    """Take one negative per teacher for each pair (NV-Retriever, arXiv:2407.15831).
+def intra_sample(mined: Sequence[Negatives], *, k: int | None = None, duplicates: Duplicates = "next") -> Mixed:
+    """Take one negative from each teacher in turn until each pair has k (NV-Retriever, arXiv:2407.15831).
 
-    With `duplicates="keep"` that is each teacher's first, so that a document may come
-    twice; with `"next"` a teacher whose first is taken gives its next one, earlier
-    teachers choosing first. A teacher with none left leaves padding, moved behind.
+    By default there are as many as teachers, as published. With `duplicates="keep"` a
+    teacher gives its first, the next time its second, so that a document may come from
+    several; with `"next"` it gives the first that is not taken yet. A teacher with none
+    left leaves padding, moved behind.
     """
+    k = len(mined) if k is None else k
     n = len(mined[0].document)
-    place = np.zeros((n, len(mined)), dtype=np.int64)
-    taken = np.full((n, len(mined)), PADDING, dtype=np.int32)
-    for number, negatives in enumerate(mined if duplicates == "next" else []):
+    teacher = np.broadcast_to(np.arange(k) % len(mined), (n, k))
+    if duplicates == "keep":
+        place = np.broadcast_to(np.arange(k) // len(mined), (n, k))
+        return _gathered(mined, teacher, np.where(place < mined[0].document.shape[1], place, -1))
+    place = np.zeros((n, k), dtype=np.int64)
+    taken = np.full((n, k), PADDING, dtype=np.int32)
+    for number in range(k):
+        negatives = mined[number % len(mined)]
         free = negatives.filled & ~(negatives.document[:, :, None] == taken[:, None, :]).any(axis=2)
         place[:, number] = np.where(free.any(axis=1), free.argmax(axis=1), -1)
         first = np.take_along_axis(negatives.document, np.maximum(place[:, [number]], 0), axis=1)
         taken[:, number] = np.where(place[:, number] < 0, PADDING, first[:, 0])
-    return _gathered(mined, np.broadcast_to(np.arange(len(mined)), place.shape), place)
+    return _gathered(mined, teacher, place)
+
+
+def relisted(document: IntArray, mined: Sequence[Negatives], pools: Sequence[Pool]) -> tuple[Negatives, IntArray]:
+    """Describe mixed negatives `document` (n, k) in terms of the first pool, and list what the others refused.
+
+    Scores of several teachers cannot be compared: score and rank are the first's, NaN
+    and -1 where it does not list the document. `removed` is what any teacher's rule
+    refused and the first pool lists; the refusals of the others (n, r), PADDING among
+    them, must not come back by way of a fill either.
+    """
+    first = pools[0]
+    refused = [np.where(each.removed, pool.document, PADDING) for each, pool in zip(mined[1:], pools[1:], strict=True)]
+    others = np.concatenate([np.zeros((len(document), 0), dtype=np.int32), *refused], axis=1).astype(np.int32)
+    place = _places(document, first.document, first.n_documents)
+    score = np.take_along_axis(first.score, np.maximum(place, 0), axis=1)
+    refusal = among(first.document, others, first.n_documents)
+    negatives = Negatives(
+        document=document,
+        score=np.where(place < 0, np.nan, score).astype(np.float32),
+        rank=place.astype(np.int32),
+        removed=mined[0].removed | (refusal & first.eligible),
+    )
+    return negatives, others
+
+
+def among(document: IntArray, table: IntArray, n_documents: int) -> BoolArray:
+    """Tell which entries of `document` (n, m) stand in the same row of `table` (n, e). Shape (n, m)."""
+    if not table.shape[1]:
+        return np.zeros(document.shape, dtype=np.bool_)
+    found: BoolArray = _places(document, table, n_documents) >= 0
+    return found
 
 
 def _gathered(mined: Sequence[Negatives], teacher: Places, place: Places) -> Mixed:

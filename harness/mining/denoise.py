@@ -1,17 +1,14 @@
 """Choose negatives of one teacher that a second, better one confirms."""
 
-from typing import Annotated
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Interval
-from pydantic.dataclasses import dataclass
 
-from harness.mining.base import FloatArray, Negatives, Pool
-from harness.mining.rank import Count
-from harness.spec import STRICT
+from harness.mining.base import BoolArray, FloatArray, Miner, Negatives, Pool
+from harness.mining.shortage import appended
 
-__all__ = ["Confirmed", "probabilities"]
+__all__ = ["confirmed", "probabilities"]
 
 
 def probabilities(logit: FloatArray) -> FloatArray:
@@ -20,25 +17,18 @@ def probabilities(logit: FloatArray) -> FloatArray:
     return value.astype(np.float32)
 
 
-@dataclass(kw_only=True, config=STRICT)
-class Confirmed:
-    """Take the k best candidates that a second teacher holds for irrelevant (RocketQA, arXiv:2010.08191).
+def confirmed(miner: Miner, pool: Pool, irrelevant: BoolArray, rng: np.random.Generator, *, scan: int) -> Negatives:
+    """Choose among candidates that a second teacher holds for `irrelevant` (n, m) (RocketQA, arXiv:2010.08191).
 
-    The first `scan` candidates of the pool are read in its order, and those whose
-    probability of being relevant is strictly below `ceiling` (in float32) are taken.
-    Where they are fewer than k, candidates behind the scan are drawn uniformly,
-    unscored, as the released code does for MS MARCO. Scanned candidates that are not
-    below the ceiling count as refused. No Miner, since it reads two teachers.
+    Of the first `scan` candidates the miner sees those that are. Where it finds fewer
+    than k, candidates behind the scan that it does not refuse are drawn uniformly,
+    unjudged, as the released code does for MS MARCO; with the miner `topk` that is the
+    whole method. Scanned candidates that are not irrelevant count as refused.
     """
-
-    k: Count = 4
-    ceiling: Annotated[float, Interval(ge=0.0, le=1.0)] = 0.1
-    scan: Annotated[int, Interval(ge=0, le=10_000)] = 50
-
-    def select(self, pool: Pool, probability: FloatArray, rng: np.random.Generator) -> Negatives:
-        """Choose k negatives; `probability` (n, m) is the second teacher's for each candidate of the pool."""
-        column = np.arange(pool.document.shape[1])[None, :]
-        scanned = np.broadcast_to(column < self.scan, pool.eligible.shape)
-        low = probability < np.float32(self.ceiling)
-        by = np.where(scanned, 1.0 + column[:, ::-1], pool.uniform(rng))
-        return pool.best(low | ~scanned, by=by, k=self.k, refused=scanned)
+    scanned = np.broadcast_to(np.arange(pool.document.shape[1]) < scan, pool.eligible.shape)
+    chosen = miner.select(replace(pool, eligible=pool.eligible & scanned & irrelevant), rng)
+    behind = replace(pool, eligible=pool.eligible & ~scanned)
+    refused = miner.select(behind, rng).removed
+    filler = behind.best(~refused, by=pool.uniform(rng), k=chosen.document.shape[1])
+    removed = chosen.removed | refused | (pool.eligible & scanned & ~irrelevant)
+    return replace(appended(chosen, filler), removed=removed)

@@ -5,17 +5,14 @@ computed in float64 and rounded once. A score that a teacher gave as 0.76 theref
 lies exactly on the ceiling 0.95 * 0.80, and `boundary` decides about it.
 """
 
-from typing import Annotated, Literal
-
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Interval
 from pydantic.dataclasses import dataclass
 
 from harness.mining.base import BoolArray, Negatives, Pool
 from harness.mining.rank import Count
 from harness.registry import MINERS
-from harness.spec import STRICT
+from harness.spec import STRICT, Boundary, Margin, PositiveAgg, Share, Threshold
 
 __all__ = [
     "Boundary",
@@ -30,16 +27,6 @@ __all__ = [
     "aggregated",
     "under",
 ]
-
-PositiveAgg = Literal["per_pair", "min", "mean", "max"]
-"""Which positive's score counts: this pair's, or one over all labelled positives of the query."""
-
-Boundary = Literal["below", "at_or_below"]
-"""Whether a candidate exactly at the ceiling is refused (`below`) or kept (`at_or_below`)."""
-
-Threshold = Annotated[float, Interval(ge=-1000.0, le=1000.0)]
-Margin = Annotated[float, Interval(ge=-1000.0, le=1000.0)]
-Share = Annotated[float, Interval(ge=0.0, le=1.1)]
 
 
 def aggregated(pool: Pool, how: PositiveAgg) -> npt.NDArray[np.float64]:

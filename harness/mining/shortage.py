@@ -11,7 +11,7 @@ import numpy as np
 from harness.mining.base import PADDING, BoolArray, IntArray, Negatives, Pool
 from harness.spec import Shortage
 
-__all__ = ["Served", "serve"]
+__all__ = ["Served", "appended", "serve"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def serve(
     mined = _count(negatives)
     result = _resized(negatives, k)
     if policy == "backfill_deeper":
-        result = _append(result, _deeper(result, pool, k))
+        result = appended(result, _deeper(result, pool, k))
     if policy in {"backfill_deeper", "backfill_random"}:
         result = _filled_at_random(result, pool, rng)
     total = _count(result)
@@ -80,10 +80,10 @@ def _filled_at_random(chosen: Negatives, pool: Pool, rng: np.random.Generator) -
     avoid = np.concatenate([chosen.document[short], refused], axis=1).astype(np.int32)
     fill = _blank((len(chosen.document), k), chosen.removed)
     fill.document[short] = pool.rows(short).draw(rng, k, avoid=avoid)
-    return _append(chosen, fill)
+    return appended(chosen, fill)
 
 
-def _append(first: Negatives, second: Negatives) -> Negatives:
+def appended(first: Negatives, second: Negatives) -> Negatives:
     """Put `second` behind the documents of `first`, in as many columns as `first` has."""
     k = first.document.shape[1]
     joined = _beside(first, second)

@@ -98,7 +98,9 @@ def _outcome(row: OverallRow) -> str:
 
 def _is_oracle(analysis: Analysis, name: str) -> bool:
     arm = next(arm for arm in analysis.results.plan.arms if arm.name == name)
-    return arm.mining is not None and arm.mining.miner.name == "oracle"
+    if arm.mining is None:
+        return False
+    return arm.mining.miner.name == "oracle" or (arm.mining.repair is not None and arm.mining.repair.suspect == "truth")
 
 
 def _usable(analysis: Analysis, best: OverallRow) -> Sentence:

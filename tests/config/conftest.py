@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from annotated_types import Interval
@@ -76,6 +76,14 @@ class PercPos:
     share: Annotated[float, Interval(ge=0.5, le=1.0)] = 0.95
 
 
+@dataclass(config=STRICT, kw_only=True)
+class BgeWindow:
+    k: Count = 4
+    start: int = 10
+    stop: int = 210
+    ranks: Literal["pool", "eligible"] = "pool"
+
+
 STAND_INS: dict[str, dict[str, type]] = {
     "datasets": {"docstrings": Docstrings, "beir_folder": BeirFolder},
     "teachers": {"minilm": MiniLM, "bm25": BM25},
@@ -89,6 +97,7 @@ STAND_INS: dict[str, dict[str, type]] = {
         "topk_marginpos": MarginPos,
         "topk_percpos": PercPos,
         "oracle": TopK,
+        "bge_window": BgeWindow,
     },
 }
 

@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from harness.config import load_sweep
-from harness.spec import ArmSpec, Component, MiningSpec, RangeSpec, SearchSpec, SweepSpec, TrainingSpec
+from harness.spec import (
+    ArmSpec,
+    Component,
+    ConfirmSpec,
+    MiningSpec,
+    MixSpec,
+    RangeSpec,
+    RepairSpec,
+    SearchSpec,
+    SuspectSpec,
+    SweepSpec,
+    TrainingSpec,
+)
 
 # A word that YAML 1.2 might read as a number, PyYAML would have to quote; it follows 1.1.
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9 .:#'\"{}äλ-]{0,20}[a-z]", fullmatch=True)
@@ -51,13 +63,51 @@ MININGS = st.builds(
 )
 
 
+SUSPECTS = st.builds(
+    SuspectSpec,
+    teacher=st.none() | TEACHERS,
+    threshold=st.none() | unit(-1, 1),
+    margin=unit(-1, 1),
+    share=st.none() | unit(0, 1),
+    boundary=st.sampled_from(["below", "at_or_below"]),
+    positive_agg=st.sampled_from(["per_pair", "max"]),
+)
+REPAIRS = st.builds(
+    RepairSpec,
+    action=st.sampled_from(["drop_negative", "relabel_positive", "drop_query"]),
+    suspect=SUSPECTS | st.just("truth"),
+    cap=st.none() | st.integers(0, 9),
+) | st.builds(RepairSpec, action=st.just("downweight"), suspect=SUSPECTS, weight=unit(0, 1))
+MIXES = st.builds(
+    MixSpec,
+    how=st.sampled_from(["cross_sample", "intra_sample", "intra_sample_keep"]),
+    others=st.lists(TEACHERS, min_size=1, max_size=3).map(tuple),
+)
+CONFIRMS = st.builds(
+    ConfirmSpec,
+    teacher=TEACHERS,
+    ceiling=unit(0, 1),
+    scan=st.integers(0, 100),
+    probability=st.sampled_from(["identity", "sigmoid"]),
+)
+
+
+@st.composite
+def minings(draw: st.DrawFn) -> MiningSpec:
+    repair = draw(st.none() | REPAIRS)
+    parts = {"repair": repair, "mix": draw(st.none() | MIXES), "redraw": repair is None and draw(st.booleans())}
+    mining = draw(MININGS)
+    confirm = None if mining.miner.name == "random" else draw(st.none() | CONFIRMS)
+    return mining.model_copy(update={**parts, "confirm": confirm})
+
+
 @st.composite
 def sweeps(draw: st.DrawFn) -> SweepSpec:
     names = draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
     arms = []
     for name in names:
         training = draw(st.none() | TRAININGS)
-        mining = draw(st.none() | MININGS) if training else None
+        mining = draw(st.none() | minings()) if training else None
         length = draw(st.integers(8, 8192))
         arms.append(ArmSpec(name=name, base=draw(BASES), max_length=length, mining=mining, training=training))
     baseline = draw(st.none() | st.sampled_from(names))
@@ -90,6 +140,16 @@ def written(part: Component) -> dict[str, JsonValue]:
     return {"name": part.name, **part.params}
 
 
+def with_plain_components(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [with_plain_components(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "params" in value:
+        return {"name": value["name"], **value["params"]}
+    return {key: with_plain_components(item) for key, item in value.items()}
+
+
 def arm_as_written(arm: ArmSpec) -> dict[str, JsonValue]:
     content: dict[str, JsonValue] = {"name": arm.name, "base": written(arm.base), "training": False}
     content["max_length"] = arm.max_length
@@ -102,6 +162,8 @@ def arm_as_written(arm: ArmSpec) -> dict[str, JsonValue]:
             "depth": arm.mining.depth,
             "on_shortage": arm.mining.on_shortage,
         }
+        around = arm.mining.model_dump(mode="json", exclude={"teacher", "miner", "depth", "on_shortage"})
+        content |= with_plain_components(around)
     return content
 
 

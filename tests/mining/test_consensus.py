@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.mining.base import PADDING, Negatives, Pool
-from harness.mining.consensus import cross_sample, intra_sample, merged
+from harness.mining.consensus import among, cross_sample, intra_sample, merged, relisted
 from harness.mining.margin import TopKPercPos
 from harness.mining.rank import TopK
 from tests.mining.pools import chosen, frozen, one_row, pools
@@ -124,6 +124,55 @@ def test_intra_sample_with_duplicates_takes_each_teacher_s_first(lists: list[Poo
         actual = list(zip(mixed.teacher[row].tolist(), mixed.document[row].tolist(), strict=True))
         assert firsts == [entry for entry in actual if entry[1] != PADDING]
         assert np.array_equal(np.isnan(mixed.score[row]), mixed.document[row] == PADDING)
+
+
+@BRIEF
+@given(lists=teachers(), k=st.integers(1, 5))
+def test_intra_sample_goes_round_the_teachers_until_there_are_k(lists: list[Pool], k: int) -> None:
+    mined = mine(lists, k)
+
+    following, kept = (intra_sample(mined, k=k, duplicates=how).document for how in ("next", "keep"))
+
+    for row in range(len(lists[0].query)):
+        given = [[document for document, _ in entries(each, row)] for each in mined]
+        expected: list[int] = []
+        repeated: list[int] = []
+        for number in range(k):
+            own = given[number % len(mined)]
+            expected += [document for document in own if document not in expected][:1]
+            repeated += own[number // len(mined) :][:1]
+        assert [*expected, *[PADDING] * (k - len(expected))] == following[row].tolist()
+        assert [*repeated, *[PADDING] * (k - len(repeated))] == kept[row].tolist()
+
+
+@BRIEF
+@given(lists=teachers(), k=st.integers(1, 4), seed=SEEDS)
+def test_a_mix_is_described_by_the_first_teacher_and_remembers_what_the_others_refused(
+    lists: list[Pool], k: int, seed: int
+) -> None:
+    mined = mine(lists, k)
+    document = cross_sample(mined, lists, np.random.default_rng(seed)).document
+
+    negatives, others = relisted(document, mined, lists)
+
+    for row in range(len(document)):
+        own = {int(d): (r, float(lists[0].score[row, r])) for r, d in enumerate(lists[0].document[row]) if d != PADDING}
+        for place, chosen_document in enumerate(document[row].tolist()):
+            rank, score = own.get(chosen_document, (PADDING, np.nan))
+            assert negatives.rank[row, place] == rank
+            assert np.array_equal(negatives.score[row, place], np.float32(score), equal_nan=True)
+        refused = [set(pool.document[row][each.removed[row]].tolist()) for each, pool in zip(mined, lists, strict=True)]
+        assert set(others[row].tolist()) - {PADDING} == set().union(*refused[1:])
+        eligible = set(lists[0].document[row][lists[0].eligible[row]].tolist())
+        expected = refused[0] | (set().union(*refused) & eligible)
+        assert set(lists[0].document[row][negatives.removed[row]].tolist()) == expected
+
+
+def test_padding_stands_in_no_table() -> None:
+    document = np.array([[3, PADDING, 1]], dtype=np.int32)
+
+    assert among(document, np.array([[PADDING, 1]], dtype=np.int32), 5).tolist() == [[False, False, True]]
+    assert among(document, np.zeros((1, 0), dtype=np.int32), 5).tolist() == [[False, False, False]]
 
 
 def by_hand(pool: Pool, row: int, how: str) -> tuple[dict[int, float], float, float]:

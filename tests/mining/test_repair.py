@@ -9,14 +9,20 @@ from hypothesis import strategies as st
 
 from harness.mining.base import PADDING, Negatives, Pool
 from harness.mining.rank import TopK
-from harness.mining.repair import Repair
+from harness.mining.repair import Repaired, repaired
 from harness.mining.shortage import serve
+from harness.spec import RepairSpec
 from tests.mining.pools import chosen, frozen, one_row, pools
 
 BRIEF = settings(max_examples=80, deadline=None)
 SEEDS = st.integers(0, 2**32)
 CAPS = st.sampled_from([None, 0, 1, 2])
 ACTIONS = st.sampled_from(["drop_negative", "relabel_positive", "drop_query", "downweight"])
+
+
+def apply(negatives: Negatives, pool: Pool, suspected: np.ndarray, action: Any, cap: int | None = 8) -> Repaired:
+    weight = 0.25 if action == "downweight" else None
+    return repaired(negatives, pool, suspected, RepairSpec(action=action, suspect="truth", cap=cap, weight=weight))
 
 
 def mined(pool: Pool, seed: int) -> tuple[Negatives, np.ndarray]:
@@ -40,7 +46,7 @@ def test_each_action_does_what_it_says_to_every_row_of_a_query(pool: Pool, seed:
     negatives, suspected = mined(pool, seed)
     bad = suspects(pool, negatives, suspected)
 
-    result = Repair(action=action, cap=cap, weight=0.25).apply(negatives, pool, suspected)
+    result = apply(negatives, pool, suspected, action, cap)
 
     for row, query in enumerate(pool.query.tolist()):
         before, gone = chosen(negatives, row), bad[query]
@@ -63,7 +69,7 @@ def test_relabelled_documents_become_positives_once_per_trained_query(
     negatives, suspected = mined(pool, seed)
     bad = suspects(pool, negatives, suspected)
 
-    result = Repair(action=action, cap=cap).apply(negatives, pool, suspected)
+    result = apply(negatives, pool, suspected, action, cap)
 
     pairs = list(zip(pool.query[result.added_row].tolist(), result.added_document.tolist(), strict=True))
     expected = {(q, d) for q, documents in bad.items() if cap is None or len(documents) <= cap for d in documents}
@@ -76,9 +82,9 @@ def test_relabelled_documents_become_positives_once_per_trained_query(
 def test_a_shortage_policy_does_not_bring_back_what_repair_took_out(pool: Pool, seed: int) -> None:
     negatives, suspected = mined(pool, seed)
     bad = suspects(pool, negatives, suspected)
-    repaired = Repair(action="drop_negative").apply(negatives, pool, suspected).negatives
+    left = apply(negatives, pool, suspected, "drop_negative").negatives
 
-    filled = serve(repaired, pool, "backfill_deeper", 5, np.random.default_rng(seed)).negatives
+    filled = serve(left, pool, "backfill_deeper", 5, np.random.default_rng(seed)).negatives
 
     for row, query in enumerate(pool.query.tolist()):
         assert not (set(chosen(filled, row)) & bad[query] & set(chosen(negatives, row)))
@@ -87,8 +93,9 @@ def test_a_shortage_policy_does_not_bring_back_what_repair_took_out(pool: Pool, 
 def test_the_default_cap_keeps_eight_and_drops_nine() -> None:
     pool = one_row([1 - index / 20 for index in range(12)], 1.0)
     negatives = TopK(k=12).select(pool, np.random.default_rng(0))
+    rule = RepairSpec(action="relabel_positive", suspect="truth")
 
-    kept = [Repair().apply(negatives, pool, (np.arange(12) < count)[None, :]).trained.tolist() for count in (8, 9)]
+    kept = [repaired(negatives, pool, (np.arange(12) < count)[None, :], rule).trained.tolist() for count in (8, 9)]
 
     assert kept == [[True], [False]]
 
@@ -99,7 +106,7 @@ def test_negatives_are_not_written_to() -> None:
     for part in (negatives.document, negatives.score, negatives.rank, negatives.removed):
         part.setflags(write=False)
 
-    result = Repair(action="drop_negative").apply(negatives, pool, np.array([[True, False]]))
+    result = apply(negatives, pool, np.array([[True, False]]), "drop_negative")
 
     assert chosen(result.negatives) == [1]
 
@@ -109,6 +116,18 @@ def test_suspicion_in_one_row_of_a_query_counts_in_all() -> None:
     pool = frozen(replace(pool.rows(np.array([0, 0])), positive=np.array([1.0, 0.5], dtype=np.float32)))
     negatives = TopK(k=2).select(pool, np.random.default_rng(0))
 
-    result = Repair(action="drop_negative").apply(negatives, pool, np.array([[True, False], [False, False]]))
+    result = apply(negatives, pool, np.array([[True, False], [False, False]]), "drop_negative")
 
     assert [chosen(result.negatives, row) for row in (0, 1)] == [[1], [1]]
+
+
+@BRIEF
+@given(pool=pools(), seed=SEEDS, action=ACTIONS)
+def test_the_suspects_of_a_query_are_listed_in_each_of_its_rows(pool: Pool, seed: int, action: Any) -> None:
+    negatives, suspected = mined(pool, seed)
+    bad = suspects(pool, negatives, suspected)
+
+    table = apply(negatives, pool, suspected, action).suspects
+
+    listed = [sorted(document for document in row if document != PADDING) for row in table.tolist()]
+    assert listed == [sorted(bad[query]) for query in pool.query.tolist()]
