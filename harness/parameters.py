@@ -59,7 +59,7 @@ class Shape:
 
     def __str__(self) -> str:
         if self.choices:
-            return f"one of {', '.join(map(str, self.choices))}"
+            return f"{'one of ' if len(self.choices) > 1 else ''}{', '.join(map(str, self.choices))}"
         if self.base in (int, float):
             return f"{_NAMES[self.base]} {self.bounds}".strip()
         if self.base is str and self.min_length:
@@ -67,7 +67,7 @@ class Shape:
         if self.base is list:
             several = f" of {self.min_length} or more" if self.min_length else ""
             return f"a list{several}{', each ' + ' or '.join(map(str, self.items)) if self.items else ''}"
-        return _NAMES.get(self.base, "a value")
+        return _NAMES.get(self.base, getattr(self.base, "expected", "a value"))
 
 
 _NAMES: dict[type, str] = {

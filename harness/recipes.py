@@ -78,9 +78,11 @@ _ALL = (
         "relabel_by_score",
         "arXiv:2505.16967",
         "RLHN's relabelling with another judge: it asks an LLM, here a mined negative is suspected that the "
-        "teacher scores no lower than the positive. Suspects become positives; more than 8 drop the query.",
+        "teacher scores no lower than the positive. Suspects become positives, and nothing takes their place; more "
+        "than 8 drop the query.",
         {
             "miner": "topk",
+            "on_shortage": "keep",
             "repair": {"action": "relabel_positive", "cap": 8, "suspect": {"margin": 0.0}},
         },
     ),

@@ -1,7 +1,7 @@
 """Frozen, validated descriptions of what is to be run; no behaviour beyond their identity."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from annotated_types import Interval, MinLen
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -61,14 +61,16 @@ Share = Annotated[float, Interval(ge=0.0, le=1.1)]
 
 
 class Spec(BaseModel):
-    """Base of all specs: frozen, strict, unknown keys refused."""
+    """Base of all specs: frozen, strict, unknown keys refused; `expected` is how a file gives one."""
 
+    expected: ClassVar[str] = "a mapping"
     model_config = STRICT
 
 
 class Component(Spec):
     """A registered strategy by name, with every parameter written out."""
 
+    expected: ClassVar[str] = "a name, or a mapping with a name"
     name: SafeName
     params: dict[str, JsonValue] = {}
 
