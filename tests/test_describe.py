@@ -102,3 +102,12 @@ def test_an_unknown_kind_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown kind 'minerz'; did you mean 'miners'\?"):
         listing("minerz")
     assert "recipes" in KINDS
+
+
+def test_what_goes_around_a_miner_is_listed_with_its_ranges() -> None:
+    rows = {row.name: {parameter.name: parameter for parameter in row.parameters} for row in listing("parts")}
+
+    assert list(rows) == ["confirm", "mix", "repair", "repair.suspect"]
+    assert rows["confirm"]["teacher"].allowed == "a name, or a mapping with a name"
+    assert rows["repair"]["suspect"].allowed == "a mapping or truth"
+    assert (rows["repair"]["cap"].low, rows["repair"]["cap"].high, rows["repair"]["cap"].default) == (0, 1000, 8)

@@ -7,7 +7,7 @@ from harness.config import load_sweep
 from harness.errors import StorageError
 from harness.plan import dataset_names, differences, estimate, expand, keep, make_plan, statuses
 from harness.record import RunRecord, read_plan, write_record
-from harness.spec import Component, MiningSpec, SweepSpec, TrainingSpec
+from harness.spec import Component, ConfirmSpec, MiningSpec, MixSpec, RepairSpec, SuspectSpec, SweepSpec, TrainingSpec
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 
@@ -49,6 +49,28 @@ def test_the_arms_of_the_quickstart_are_those_it_promises(quickstart):
         arm.name for arm in quickstart.arms if arm.name != "naive top-k"
     ]
     assert all(spec.arm.training in (None, quickstart.arms[1].training) for spec in plan.specs)
+
+
+def test_a_run_is_identified_by_every_teacher_it_asks(quickstart):
+    bm25, minilm = (Component(name=name) for name in ("bm25", "minilm"))
+    mining = MiningSpec(
+        teacher=minilm,
+        miner=Component(name="topk"),
+        mix=MixSpec(how="cross_sample", others=(bm25, minilm)),
+        confirm=ConfirmSpec(teacher=minilm),
+        repair=RepairSpec(action="drop_query", suspect=SuspectSpec(teacher=bm25, share=1.0)),
+    )
+    arm = quickstart.arms[-1].model_copy(update={"mining": mining})
+
+    identities = expand([arm], quickstart)[0][1].identities
+
+    first = identities["teacher"]
+    assert {name for name, value in identities.items() if value == first} == {
+        "teacher",
+        "mix.others[1]",
+        "confirm.teacher",
+    }
+    assert identities["mix.others[0]"] == identities["repair.suspect.teacher"] != first
 
 
 def test_a_fingerprint_ignores_names_and_paths_and_nothing_else(quickstart):

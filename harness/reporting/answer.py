@@ -7,6 +7,7 @@ import numpy as np
 from harness.reporting import notation
 from harness.reporting.comparisons import dev_score
 from harness.reporting.tables import Analysis, OverallRow
+from harness.spec import MiningSpec
 from harness.stats import rank_correlation
 
 __all__ = ["Answer", "Sentence", "answer", "plain_text"]
@@ -96,11 +97,23 @@ def _outcome(row: OverallRow) -> str:
     return f"{kind}: better beyond noise on {better} of {len(tested)} datasets{losses}"
 
 
+def _mining(analysis: Analysis, name: str) -> MiningSpec | None:
+    return next(arm for arm in analysis.results.plan.arms if arm.name == name).mining
+
+
 def _is_oracle(analysis: Analysis, name: str) -> bool:
-    arm = next(arm for arm in analysis.results.plan.arms if arm.name == name)
-    if arm.mining is None:
+    """Tell whether an arm reads the withheld labels."""
+    mining = _mining(analysis, name)
+    if mining is None:
         return False
-    return arm.mining.miner.name == "oracle" or (arm.mining.repair is not None and arm.mining.repair.suspect == "truth")
+    return mining.miner.name == "oracle" or (mining.repair is not None and mining.repair.suspect == "truth")
+
+
+def _removes_the_hidden(analysis: Analysis, name: str) -> bool:
+    """Tell whether an arm does nothing else with the withheld labels than to avoid what they name."""
+    mining = _mining(analysis, name)
+    acts = mining is not None and mining.repair is not None and mining.repair.action != "drop_negative"
+    return _is_oracle(analysis, name) and not acts
 
 
 def _usable(analysis: Analysis, best: OverallRow) -> Sentence:
@@ -172,7 +185,7 @@ def _hidden_known(analysis: Analysis) -> bool:
 def _oracle(analysis: Analysis) -> Sentence:
     baseline = next((row for row in analysis.overall if row.arm == analysis.results.baseline), None)
     share = _mean_contamination(baseline) if baseline is not None else None
-    row = next((row for row in _measured(analysis) if _is_oracle(analysis, row.arm)), None)
+    row = next((row for row in _measured(analysis) if _removes_the_hidden(analysis, row.arm)), None)
     if baseline is None or share is None or row is None or row.difference is None or row is analysis.best:
         return ()
     change = f"{_label(analysis)} by {notation.signed_interval(row.difference)}{_on_average(analysis)}"

@@ -16,6 +16,7 @@ from harness.spec import (
     Component,
     MiningSpec,
     PlannedRun,
+    RepairSpec,
     RunSpec,
     SearchSpec,
     SweepPlan,
@@ -37,6 +38,7 @@ class Arm:
     trained: bool = True
     full: float = 1.0
     steps: int = 96
+    repair: RepairSpec | None = None
 
 
 def mined(name: str, **params: float) -> Component:
@@ -62,7 +64,9 @@ def spec_of(arm: Arm) -> ArmSpec:
     return ArmSpec(
         name=arm.name,
         base=Component(name="static", params={"dimensions": 384}),
-        mining=MiningSpec(teacher=Component(name=arm.teacher), miner=arm.miner) if arm.miner else None,
+        mining=MiningSpec(teacher=Component(name=arm.teacher), miner=arm.miner, repair=arm.repair)
+        if arm.miner
+        else None,
         training=TrainingSpec() if arm.trained else None,
     )
 

@@ -7,7 +7,7 @@ from synthetic import QUICKSTART, Arm, Sweep, mined
 from harness.reporting import notation
 from harness.reporting.answer import answer, plain_text
 from harness.reporting.tables import Analysis, analyse
-from harness.spec import RangeSpec, SearchSpec
+from harness.spec import RangeSpec, RepairAction, RepairSpec, SearchSpec, SuspectSpec
 
 SMALL = Sweep(arms=QUICKSTART[1:6], test=80, dev=40)
 
@@ -107,6 +107,24 @@ def test_a_winning_oracle_is_not_passed_off_as_a_method(tmp_path: Path) -> None:
 
     assert "oracle scores highest" in said
     assert "which nobody has in practice; the best that does not is " in said
+
+
+@pytest.mark.parametrize("action", ["drop_negative", "relabel_positive"])
+def test_a_repair_by_the_truth_is_an_oracle_but_only_dropping_removes_exactly_the_hidden(
+    tmp_path: Path, action: RepairAction
+) -> None:
+    arms = (
+        *(arm for arm in SMALL.arms if arm.name != "oracle"),
+        Arm("by truth", mined("topk"), 0.8, 0.0, repair=RepairSpec(action=action, suspect="truth")),
+        Arm("by score", mined("topk"), 0.9, 0.0, repair=RepairSpec(action=action, suspect=SuspectSpec(margin=0.0))),
+    )
+
+    best = _text(replace(SMALL, arms=arms[:-1]), tmp_path / "best")
+    second = _text(replace(SMALL, arms=arms), tmp_path / "second")
+
+    assert "which nobody has in practice; the best that does not is " in best
+    assert "which nobody has in practice" not in second
+    assert ("removing exactly these (by truth)" in second) == (action == "drop_negative")
 
 
 @pytest.mark.parametrize("done", [True, False])
