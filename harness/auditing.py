@@ -23,8 +23,8 @@ from harness.reporting.audit_document import compose
 from harness.reporting.audit_pictures import draw
 from harness.reporting.audit_text import summary
 from harness.reporting.pdf import compile_pdf
-from harness.reporting.report import _write
 from harness.seeding import derive_seed, generator
+from harness.store import write_file
 from harness.teachers.base import Teacher, Workspace, build_pool
 
 __all__ = ["AuditPaths", "audit_collection", "default_miners", "run_audit", "subject"]
@@ -120,8 +120,8 @@ def run_audit(  # noqa: PLR0913  # five of them by keyword
     json = out / "audit.json"
     write_text(json, report.model_dump_json() + "\n")
     json.chmod(0o644)
-    files = tuple(_write(out / "figures" / name, content) for name, content in drawn.items())
-    return AuditPaths(_write(out / "audit.pdf", pdf), json, files, summary(report))
+    files = tuple(write_file(out / "figures" / name, content) for name, content in drawn.items())
+    return AuditPaths(write_file(out / "audit.pdf", pdf), json, files, summary(report))
 
 
 def audit_collection(  # noqa: PLR0913  # four of them by keyword

@@ -165,7 +165,7 @@ def _loaded(options: argparse.Namespace) -> "SweepSpec":
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from harness.plan import differences, estimate, make_plan, statuses
+    from harness.plan import differences, estimate, fixed_arms, make_plan, statuses
 
     spec = _loaded(options)
     plan = make_plan(spec)
@@ -186,7 +186,7 @@ def _plan(options: argparse.Namespace) -> int:
         return 0
     baseline = next((arm for arm in spec.arms if arm.name == spec.baseline), None)
     print(f"{spec.name}: {spec.question}")
-    for arm in spec.arms:
+    for arm in fixed_arms(spec):
         mine = [record for run, record in zip(plan.sweep.runs, records, strict=True) if run.arm == arm.name]
         done_here = sum(record is not None and record.status == "finished" for record in mine)
         note = f"  differs in {', '.join(differences(arm, baseline))}" if baseline and arm != baseline else ""

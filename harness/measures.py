@@ -1,10 +1,16 @@
 """What is measured on the negatives of a run; plain data."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from harness.spec import Spec
 
 __all__ = ["AuditRecord", "Histograms", "Yield"]
+
+
+def _nothing(count: int) -> bool:
+    return count == 0
 
 
 class Yield(Spec):
@@ -24,8 +30,8 @@ class Yield(Spec):
     backfilled: int
     dropped: int
     trained: int
-    suspected: int = 0
-    relabelled: int = 0
+    suspected: Annotated[int, Field(exclude_if=_nothing)] = 0
+    relabelled: Annotated[int, Field(exclude_if=_nothing)] = 0
 
     @property
     def pairs(self) -> int:

@@ -153,8 +153,7 @@ def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
     query, positive = rows.query[rows.labelled], rows.document[rows.labelled]
     trained = np.ones(len(query), dtype=np.bool_)
     for other in spec.equal_with:
-        composed = Composer(other, collection, work).compose(spec.seed)
-        trained &= composed.served.trained | ~composed.kept
+        trained &= _served(Composer(other, collection, work).compose(spec.seed))
     if spec.arm.mining is None:
         query, positive = query[trained], positive[trained]
         none = np.empty((len(query), 0), dtype=np.int32)
@@ -162,8 +161,13 @@ def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
     composer = Composer(spec.arm.mining, collection, work)
     epochs = spec.arm.training.epochs if spec.arm.training and spec.arm.mining.redraw else 1
     drawn = [composer.compose(spec.seed, epoch) for epoch in range(epochs)]
-    trained &= drawn[0].served.trained
+    trained &= _served(drawn[0])
     return _described(composer, drawn, trained)
+
+
+def _served(composed: Composed) -> BoolArray:
+    """Tell which pairs no shortage takes; one whose query repair drops is not short. Shape (n,)."""
+    return composed.served.trained | ~composed.kept
 
 
 def _described(composer: Composer, drawn: list[Composed], trained: BoolArray) -> Mined:

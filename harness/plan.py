@@ -23,7 +23,7 @@ from harness.spec import (
     SweepSpec,
 )
 
-__all__ = ["Estimate", "Plan", "differences", "estimate", "expand", "keep", "make_plan", "statuses"]
+__all__ = ["Estimate", "Plan", "differences", "estimate", "expand", "fixed_arms", "keep", "make_plan", "statuses"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def make_plan(sweep: SweepSpec) -> Plan:
     Reads no more of the data than its identity takes. Raises DataError or ModelError
     where there is nothing to identify.
     """
-    planned = expand(sweep.arms, sweep)
+    planned = expand(fixed_arms(sweep), sweep)
     names = dataset_names(sweep.datasets)
     content = SweepPlan(
         name=sweep.name,
@@ -60,6 +60,11 @@ def make_plan(sweep: SweepSpec) -> Plan:
     )
     fixed = content.model_dump(mode="json", exclude={"hash", "amends"})
     return Plan(content.model_copy(update={"hash": digest(fixed, 16)}), tuple(spec for _, spec in planned))
+
+
+def fixed_arms(sweep: SweepSpec) -> tuple[ArmSpec, ...]:
+    """Return the arms that are run as they stand: all but the one that a search varies."""
+    return tuple(arm for arm in sweep.arms if sweep.search is None or arm.name != sweep.search.arm)
 
 
 def expand(arms: Iterable[ArmSpec], sweep: SweepSpec) -> list[tuple[PlannedRun, RunSpec]]:

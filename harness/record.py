@@ -1,6 +1,5 @@
 """What a run leaves behind: its schema, written in one atomic step, and read back."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pydantic import Field, ValidationError
 from harness.errors import StorageError, storage_error
 from harness.measures import AuditRecord, Histograms, Yield
 from harness.spec import ArmSpec, PlannedRun, RunSpec, Spec, SweepPlan
+from harness.store import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,23 +88,9 @@ class RunRecord(Spec):
     schema_version: Literal[1] = 1
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there in full or not at all; raise StorageError if it cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise storage_error(error, path) from error
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file so that it is there in full or not at all; raise StorageError if it cannot be."""
+    return write_file(path, text.encode())
 
 
 def write_record(runs: Path, record: RunRecord, per_query: "pd.DataFrame | None") -> Path:

@@ -14,7 +14,7 @@ from filelock import FileLock
 from harness.errors import storage_error
 from harness.fingerprint import file_digest
 
-__all__ = ["Store", "writable"]
+__all__ = ["Store", "writable", "write_file"]
 
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
@@ -90,6 +90,26 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_file(path: Path, content: bytes) -> Path:
+    """Write a file so that it is there in full or not at all; raise StorageError if it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise storage_error(error, path) from error
+    return path
 
 
 def writable(root: Path) -> None:

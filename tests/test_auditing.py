@@ -16,7 +16,7 @@ from harness.mining.margin import TopKPercPos
 from harness.mining.rank import Random, TopK, TopKShifted
 from harness.registry import MINERS
 from harness.reporting.audit_text import answer, summary
-from harness.reporting.terminal import _columns
+from harness.reporting.terminal import columns_of
 from harness.sources.synthetic import Synthetic
 from harness.store import Store
 from harness.teachers.base import Candidates, Workspace
@@ -104,7 +104,7 @@ def test_another_seed_gives_other_intervals_but_the_same_shares(work: Workspace)
 def test_the_summary_fits_a_terminal_and_names_every_strategy(paths: AuditPaths):
     lines = paths.text.splitlines()
 
-    assert max(map(_columns, lines)) <= 80
+    assert max(map(columns_of, lines)) <= 80
     for name, _ in default_miners():
         assert sum(line.startswith(name + " ") for line in lines) == 2
 
@@ -190,7 +190,7 @@ def test_hostile_names_are_printed_and_never_run(work: Workspace, tmp_path: Path
     text = re.sub(r"\s+", "", " ".join(pages(out.pdf)))
     for name in (*HOSTILE, collection.name, "#eval($1$)"):
         assert re.sub(r"\s+", "", name) in text
-    assert max(map(_columns, out.text.splitlines())) <= 80
+    assert max(map(columns_of, out.text.splitlines())) <= 80
     assert {path.parent for path in out.figures} == {tmp_path / "figures"}
 
 

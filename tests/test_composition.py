@@ -1,7 +1,5 @@
 """Mixes, confirmation, repair and redrawn negatives, from the spec to what is trained on."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -205,6 +203,35 @@ def test_where_nothing_is_confirmed_candidates_behind_the_scan_are_drawn(work, c
     assert not np.array_equal(fallback, pool.document[:, 10:14])
 
 
+def test_logits_become_probabilities_where_the_sweep_says_so(mined):
+    logit = float(np.log(0.6 / 0.4))
+
+    rules = [ConfirmSpec(teacher=MINILM, ceiling=0.6, probability="sigmoid")]
+    rules += [ConfirmSpec(teacher=MINILM, ceiling=ceiling) for ceiling in (logit, 0.6)]
+    sigmoid, same, other = (mined(mining(confirm=rule)).negatives_hash for rule in rules)
+
+    assert sigmoid == same != other
+
+
+def test_every_teacher_of_a_mix_draws_for_itself_and_the_first_as_it_would_alone(mined):
+    window = {"start": 0, "stop": 20}
+    alone = mined(mining("bge_window", **window)).negative
+    mix = MixSpec(how="intra_sample_keep", others=(BM25,))
+
+    both = mined(mining("bge_window", **window, mix=mix)).negative
+
+    assert np.array_equal(both[:, ::2], alone[:, :2])
+    assert not np.array_equal(both[:, 1::2], alone[:, :2])
+
+
+def test_a_pair_that_is_dropped_for_want_of_negatives_passes_none_on_to_new_pairs(mined):
+    relabelled = mined(mining(repair=repair("relabel_positive"), on_shortage="drop"))
+
+    assert len(relabelled.query) < PAIRS
+    assert (relabelled.negative != PADDING).all()
+    assert relabelled.yields.relabelled == 0
+
+
 def test_a_score_that_is_no_probability_is_refused(mined):
     with pytest.raises(NumericError, match="which is no probability: confirm needs probability: sigmoid"):
         mined(mining(teacher=MINILM, confirm=ConfirmSpec(teacher=BM25)))
@@ -273,7 +300,7 @@ def test_a_query_with_more_suspects_than_the_cap_is_dropped(collection, mined):
 
 
 def test_another_arm_that_is_to_train_on_the_same_pairs_keeps_what_a_repair_drops(mined):
-    chosen = mining(repair=repair("drop_query"), on_shortage="drop")
+    chosen = mining(repair=repair("drop_negative", cap=0), on_shortage="drop")
 
     other, own = mined(mining(), equal_with=(chosen,)), mined(chosen, equal_with=(chosen,))
 
@@ -335,10 +362,11 @@ def test_suspects_lie_above_the_ceiling_of_the_teacher_that_judges(teacher, work
     assert found
 
 
-def test_no_fill_brings_back_a_suspect_not_even_one_from_outside_the_pool(work, collection, mined):
+@pytest.mark.parametrize("policy", ["backfill_random", "backfill_deeper"])
+def test_no_fill_brings_back_a_suspect_not_even_one_from_outside_the_pool(policy, mined):
     rule = repair("relabel_positive", SuspectSpec(margin=1000.0, boundary="at_or_below"), cap=None)
-    everything = replace(mined(mining("random")), audit=None)
-    chosen = mining("random", on_shortage="backfill_random", repair=rule)
+    everything = mined(mining("random", k=16))
+    chosen = mining("random", k=16, on_shortage=policy, repair=rule)
 
     refilled = mined(chosen)
 

@@ -33,7 +33,7 @@ def test_every_parameter_says_what_it_expects() -> None:
         "count": "a whole number at least 1 or null",
         "depth": "a whole number in [1, 9)",
         "mode": "one of a, b",
-        "either": "a number or one of all",
+        "either": "a number or all",
         "ranks": "a list, each a whole number",
         "extra": "a mapping",
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StorageError
-from harness.store import Store, writable
+from harness.store import Store, writable, write_file
 
 
 def build_with(text: str, calls: list[str]):
@@ -107,3 +107,19 @@ def test_of_two_processes_one_builds_and_the_other_waits(tmp_path):
 
     assert (tmp_path / "pool" / "count").read_text() == "x"
     assert json.loads((tmp_path / "pool" / "k" / "manifest.json").read_text()).keys() == {"content.txt"}
+
+
+def test_a_file_is_replaced_whole_or_left_as_it_was(tmp_path, monkeypatch):
+    file = write_file(tmp_path / "deep" / "report.pdf", b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(StorageError, match=r"report\.pdf: the disk is full"):
+            write_file(file, b"new")
+
+    assert file.read_bytes() == b"old"
+    assert [path.name for path in file.parent.iterdir()] == ["report.pdf"]
+    assert write_file(file, b"new").read_bytes() == b"new"

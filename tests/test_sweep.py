@@ -90,7 +90,7 @@ def test_the_search_sees_dev_and_its_points_are_kept(undisturbed):
     assert len({point.values["miner.share"] for point in points}) == 3
     assert all(0.5 <= point.values["miner.share"] <= 1.0 for point in points)
     assert all(point.arm.mining.miner.params["share"] == point.values["miner.share"] for point in points)
-    assert len(sweep.runs) == 12 + 6
+    assert len(sweep.runs) == 10 + 6
 
 
 def test_a_repeat_runs_nothing_and_ends_with_the_same_report(undisturbed):
@@ -126,7 +126,7 @@ def test_a_sweep_that_is_stopped_goes_on_and_ends_the_same(undisturbed, tmp_path
 
     assert code == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
     assert "Traceback" not in (tmp_path / "stderr").read_text()
-    assert 5 <= finished < 18
+    assert 5 <= finished < 16
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stdout == (undisturbed / "stdout").read_text()
     assert files(tmp_path / "reports") == files(undisturbed / "reports")

@@ -8,7 +8,17 @@ import numpy as np
 from harness.audit.curves import serves
 from harness.audit.records import Agreement, Curve, LinePoint, Rate, StrategyAudit, TeacherAudit
 from harness.reporting import notation
-from harness.reporting.figures import _FAINT, _GREY, _INK, _WIDTH, _finish_panels, _name, _new, _panel, _style
+from harness.reporting.figures import (
+    FAINT,
+    GREY,
+    INK,
+    WIDTH,
+    draw_panel,
+    drawing_style,
+    finish_panels,
+    new_figure,
+    shown_name,
+)
 from harness.reporting.points import Panel, densities, grouped
 
 if TYPE_CHECKING:
@@ -29,10 +39,10 @@ Styles = dict[str, tuple[str, str]]
 
 def draw_tradeoffs(teachers: Sequence[TeacherAudit], styles: Styles) -> "Figure":
     """Draw one panel per teacher: contamination against hardness for every setting, with bounds and frontier."""
-    with _style():
+    with drawing_style():
         columns = min(2, len(teachers))
         rows = -(-len(teachers) // columns)
-        figure = _new(_WIDTH if columns > 1 else 4.6, 0.72 + 2.25 * rows)
+        figure = new_figure(WIDTH if columns > 1 else 4.6, 0.72 + 2.25 * rows)
         grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
         for place, teacher in zip(grid.flat, teachers, strict=False):
             _tradeoff(place, teacher, styles)
@@ -59,16 +69,16 @@ def draw_tradeoffs(teachers: Sequence[TeacherAudit], styles: Styles) -> "Figure"
 def _tradeoff(axes: "Axes", audit: TeacherAudit, styles: Styles) -> None:
     everything = [audit.naive, *(point for curve in audit.curves for point in curve.points if point.frontier)]
     frontier = sorted(_place(point) for point in everything if _drawn(point))
-    axes.plot(*_columns(frontier), color=_FAINT, linewidth=5, solid_joinstyle="round", label="frontier", zorder=0)
+    axes.plot(*_columns(frontier), color=FAINT, linewidth=5, solid_joinstyle="round", label="frontier", zorder=0)
     for line, dash, name in ((audit.random, (0, (1, 1.5)), "random removal"), (audit.oracle, (0, (5, 2)), "oracle")):
-        axes.plot(*_columns(_places(line)), color=_INK, linewidth=1.0, linestyle=dash, label=name, zorder=1)
+        axes.plot(*_columns(_places(line)), color=INK, linewidth=1.0, linestyle=dash, label=name, zorder=1)
     for curve in audit.curves:
         _curve(axes, curve, audit.naive, styles[curve.miner])
     if _drawn(audit.naive):
-        axes.plot(*_place(audit.naive), "*", color=_INK, markersize=10, label="naive top-k", zorder=5, clip_on=False)
+        axes.plot(*_place(audit.naive), "*", color=INK, markersize=10, label="naive top-k", zorder=5, clip_on=False)
     _limits(axes, audit)
-    axes.set_title(_name(audit.teacher, 48), fontsize=8, loc="left", color=_INK, fontweight="bold")
-    axes.grid(color=_FAINT, linewidth=0.4)
+    axes.set_title(shown_name(audit.teacher, 48), fontsize=8, loc="left", color=INK, fontweight="bold")
+    axes.grid(color=FAINT, linewidth=0.4)
     axes.set_axisbelow(True)
 
 
@@ -86,11 +96,11 @@ def _curve(axes: "Axes", curve: Curve, naive: LinePoint, style: tuple[str, str])
             markerfacecolor=colour if served else "white",
             markersize=3.2,
             markeredgewidth=0.8,
-            label=_name(curve.miner, 24) if served else None,
+            label=shown_name(curve.miner, 24) if served else None,
         )
     for point in points:
         if point.value == curve.given:
-            axes.plot(*_place(point), marker, color=_INK, markerfacecolor="none", markersize=8, markeredgewidth=1.1)
+            axes.plot(*_place(point), marker, color=INK, markerfacecolor="none", markersize=8, markeredgewidth=1.1)
 
 
 def _limits(axes: "Axes", audit: TeacherAudit) -> None:
@@ -135,14 +145,14 @@ def draw_distributions(audit: TeacherAudit) -> "Figure":
     data = grouped("", audit.teacher, panels)
     shown = [panel for page in data for panel in page.panels]
     top = _top(shown)
-    with _style():
+    with drawing_style():
         columns = min(_ACROSS, len(shown))
         rows = -(-len(shown) // columns)
-        figure = _new(max(4.4, _WIDTH * columns / _ACROSS), 0.75 + _PANEL_HEIGHT * rows)
+        figure = new_figure(max(4.4, WIDTH * columns / _ACROSS), 0.75 + _PANEL_HEIGHT * rows)
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for place, panel in zip(grid.flat, shown, strict=False):
-            _panel(place, panel)
-            place.set_title(place.get_title(loc="left"), fontsize=7, loc="left", pad=22, fontweight="bold", color=_INK)
+            draw_panel(place, panel)
+            place.set_title(place.get_title(loc="left"), fontsize=7, loc="left", pad=22, fontweight="bold", color=INK)
             place.texts[0].set_fontsize(6)
             place.set_xlim(data[0].low, data[0].high)
             place.set_ylim(0.0, top)
@@ -150,7 +160,7 @@ def draw_distributions(audit: TeacherAudit) -> "Figure":
             place.set_visible(False)
         for column in range(columns):
             grid[(len(shown) - 1 - column) // columns, column].tick_params(labelbottom=True)
-        _finish_panels(figure, audit.teacher)
+        finish_panels(figure, audit.teacher)
     return figure
 
 
@@ -173,21 +183,21 @@ def _caption(item: StrategyAudit) -> str:
 
 def draw_agreement(data: Agreement) -> "Figure":
     """Draw the mean Jaccard index of every two teachers' naive negatives as a heat map with its numbers."""
-    with _style():
-        names = [_name(name, 24) for name in data.teachers]
+    with drawing_style():
+        names = [shown_name(name, 24) for name in data.teachers]
         size = 0.62 * len(names)
-        figure = _new(1.9 + size, 0.75 + size)
+        figure = new_figure(1.9 + size, 0.75 + size)
         axes = figure.subplots()
         values = np.array([[np.nan if cell is None else cell for cell in line] for line in data.jaccard])
         axes.imshow(values, cmap="Blues", vmin=0.0, vmax=1.0)
         for row, line in enumerate(data.jaccard):
             for column, cell in enumerate(line):
-                colour = "white" if cell is not None and cell > _DARK else _INK
+                colour = "white" if cell is not None and cell > _DARK else INK
                 axes.text(column, row, notation.decimal(cell, 2), ha="center", va="center", color=colour)
         axes.set_xticks(range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        axes.set_xlabel("Jaccard index of naive negatives", color=_GREY)
+        axes.set_xlabel("Jaccard index of naive negatives", color=GREY)
     return figure

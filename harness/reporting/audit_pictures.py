@@ -10,7 +10,7 @@ from harness.audit.records import AuditReport, CurvePoint, LinePoint, TeacherAud
 from harness.reporting import notation
 from harness.reporting.document import Picture
 from harness.reporting.exports import escape_csv
-from harness.reporting.pictures import Rows, _data, _slug
+from harness.reporting.pictures import Rows, as_csv, slug
 from harness.reporting.points import densities
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw(report: AuditReport) -> tuple[dict[str, bytes], AuditFigures]:
     def keep(name: str, figure: "Figure", rows: Rows) -> str:
         drawn[f"{name}.svg"] = figures.to_svg(figure)
         drawn[f"{name}.png"] = figures.to_png(figure)
-        drawn[f"{name}.csv"] = _data(rows)
+        drawn[f"{name}.csv"] = as_csv(rows)
         return f"{name}.svg"
 
     styles = figures.family_styles([curve.miner for audit in report.teachers for curve in audit.curves])
@@ -45,7 +45,7 @@ def draw(report: AuditReport) -> tuple[dict[str, bytes], AuditFigures]:
     distributions = [
         _distribution_picture(
             keep(
-                f"scores-{_slug(number, audit.teacher)}",
+                f"scores-{slug(number, audit.teacher)}",
                 audit_figures.draw_distributions(audit),
                 list(_score_rows(audit)),
             ),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from harness.audit.records import AuditReport, Curve, LinePoint, StrategyAudit, TeacherAudit
 from harness.reporting import notation
 from harness.reporting.answer import Sentence, plain_text
-from harness.reporting.terminal import _columns, _fit
+from harness.reporting.terminal import columns_of, fitted
 
 __all__ = ["answer", "cheapest", "defaults", "judged", "question", "setting", "summary", "truth_note"]
 
@@ -131,11 +131,11 @@ def _wrapped(text: str) -> str:
 def _block(audit: TeacherAudit) -> str:
     head = ["contam %", "recall %", "prec %", "full %", "hardness", "verdict"]
     lines = [head, *([*_cells(item)] for item in audit.strategies)]
-    widths = [max(_columns(line[index]) for line in lines) for index in range(len(head))]
+    widths = [max(columns_of(line[index]) for line in lines) for index in range(len(head))]
     room = min(_NAME, _WIDTH - sum(widths) - 2 * len(widths))
     names = [notation.plain(audit.teacher), *(notation.plain(item.miner) for item in audit.strategies)]
     body = [
-        _fit(name, room)
+        fitted(name, room)
         + "".join("  " + _aligned(cell, widths[at], left=at == len(head) - 1) for at, cell in enumerate(line))
         for name, line in zip(names, lines, strict=True)
     ]
@@ -143,7 +143,7 @@ def _block(audit: TeacherAudit) -> str:
 
 
 def _aligned(cell: str, width: int, *, left: bool) -> str:
-    space = " " * (width - _columns(cell))
+    space = " " * (width - columns_of(cell))
     return cell + space if left else space + cell
 
 

@@ -69,10 +69,13 @@ def against_baseline(results: Results) -> dict[tuple[str, str], Versus]:
 
     The planned comparisons of all datasets are one family. One that could not be made
     for want of runs stays in it with p = 1, so that failures never ease the correction.
+    What was planned of the arm that a search varies is said of the point chosen on dev.
     """
     if results.baseline is None:
         return {}
-    planned = [(item.arm, item.dataset, item.baseline) for item in results.plan.comparisons]
+    search = results.plan.search
+    stands_for = {search.arm: chosen_point(results) or search.arm} if search else {}
+    planned = [(stands_for.get(item.arm, item.arm), item.dataset, item.baseline) for item in results.plan.comparisons]
     known = {(arm, dataset) for arm, dataset, _ in planned}
     others = [
         (arm, dataset, results.baseline)

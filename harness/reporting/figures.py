@@ -26,7 +26,7 @@ __all__ = [
     "to_svg",
 ]
 
-_INK, _GREY, _FAINT = "#1a1a1a", "#6b6b6b", "#d5d5d5"
+INK, GREY, FAINT = "#1a1a1a", "#6b6b6b", "#d5d5d5"
 # Okabe and Ito's palette in an order that also alternates in lightness, each with a shape of its own
 _STYLES = (
     ("#0072B2", "o"),
@@ -38,13 +38,13 @@ _STYLES = (
     ("#1a1a1a", "X"),
     ("#8c8c8c", "h"),
 )
-_WIDTH = 6.5
+WIDTH = 6.5
 _NAME = 34
 _RC = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
-    "axes.edgecolor": _GREY,
-    "axes.labelcolor": _INK,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -52,11 +52,11 @@ _RC = {
     "svg.fonttype": "none",
     "svg.hashsalt": "winnow",
     "text.parse_math": False,
-    "xtick.color": _GREY,
-    "xtick.labelcolor": _INK,
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
     "xtick.major.width": 0.6,
-    "ytick.color": _GREY,
-    "ytick.labelcolor": _INK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
     "ytick.major.width": 0.6,
 }
 
@@ -72,7 +72,7 @@ def family_styles(families: list[str]) -> Styles:
     }
 
 
-def _name(text: str, most: int = _NAME) -> str:
+def shown_name(text: str, most: int = _NAME) -> str:
     shown = _drawable(notation.plain(text))
     return shown if len(shown) <= most else shown[: most - 1] + "…"
 
@@ -90,13 +90,13 @@ def _drawable(text: str) -> str:
     return "".join(character if ord(character) in _glyphs() else "□" for character in text) or " "
 
 
-def _style() -> AbstractContextManager[None]:
+def drawing_style() -> AbstractContextManager[None]:
     import matplotlib as mpl
 
     return mpl.rc_context(_RC)  # type: ignore[arg-type]  # its keys are literals there
 
 
-def _new(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -108,7 +108,7 @@ def _new(width: float, height: float) -> "Figure":
 def to_svg(figure: "Figure") -> bytes:
     """Return the figure as SVG whose text is text; the same bytes every time."""
     stream = io.BytesIO()
-    with _style():
+    with drawing_style():
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": "Winnow"})
     return stream.getvalue()
 
@@ -116,26 +116,26 @@ def to_svg(figure: "Figure") -> bytes:
 def to_png(figure: "Figure", dpi: int = 200) -> bytes:
     """Return the figure as PNG; the same bytes every time."""
     stream = io.BytesIO()
-    with _style():
+    with drawing_style():
         figure.savefig(stream, format="png", dpi=dpi, metadata={"Software": None})
     return stream.getvalue()
 
 
 def draw_forest(data: Forest, styles: Styles) -> "Figure":
     """Draw one line per arm, best on top: filled where beyond noise, hollow within it, an arrow where off scale."""
-    with _style():
-        figure = _new(_WIDTH, 0.62 + 0.2 * max(2, len(data.points)))
+    with drawing_style():
+        figure = new_figure(WIDTH, 0.62 + 0.2 * max(2, len(data.points)))
         axes = figure.subplots()
         for height, point in enumerate(reversed(data.points)):
             _forest_line(axes, data, point, float(height), styles[point.family])
         if data.reference is not None:
-            axes.axvline(data.reference, color=_GREY, linewidth=0.9, zorder=0.9)
+            axes.axvline(data.reference, color=GREY, linewidth=0.9, zorder=0.9)
         axes.set_xlim(data.low, data.high)
         axes.set_ylim(-0.7, len(data.points) - 0.3)
-        axes.set_yticks(range(len(data.points)), [_name(point.arm) for point in reversed(data.points)])
+        axes.set_yticks(range(len(data.points)), [shown_name(point.arm) for point in reversed(data.points)])
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.grid(axis="x", color=_FAINT, linewidth=0.4)
+        axes.grid(axis="x", color=FAINT, linewidth=0.4)
         axes.set_axisbelow(True)
         axes.set_xlabel("\n".join(textwrap.wrap(_drawable(data.axis), 80)))
     return figure
@@ -161,15 +161,15 @@ def _forest_line(axes: "Axes", data: Forest, point: ForestPoint, height: float, 
         xytext=(8, 0),
         textcoords="offset points",
         va="center",
-        color=_INK if point.sure else _GREY,
+        color=INK if point.sure else GREY,
         annotation_clip=False,
     )
 
 
 def draw_scatter(data: Scatter, styles: Styles) -> "Figure":
     """Draw score against contamination with intervals and a label at each point."""
-    with _style():
-        figure = _new(_WIDTH, 3.7)
+    with drawing_style():
+        figure = new_figure(WIDTH, 3.7)
         axes = figure.subplots()
         for point in data.points:
             colour, marker = styles[point.family]
@@ -177,22 +177,22 @@ def draw_scatter(data: Scatter, styles: Styles) -> "Figure":
             axes.plot([x, x], [score.low, score.high], color=colour, linewidth=0.9, alpha=0.55)
             axes.plot(x, score.mean, marker, color=colour, markersize=5.5)
         for name, level in data.levels:
-            axes.axhline(level, color=_GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+            axes.axhline(level, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
             axes.annotate(
-                "\n".join(textwrap.wrap(_name(name), 16)),
+                "\n".join(textwrap.wrap(shown_name(name), 16)),
                 (1.0, level),
                 (4, 0),
                 ("axes fraction", "data"),
                 "offset points",
                 va="center",
-                color=_GREY,
+                color=GREY,
                 annotation_clip=False,
             )
         axes.set_xlabel("contamination: share of mined negatives that are hidden positives (%)")
         axes.set_ylabel(data.axis)
         axes.margins(0.09, 0.08)
-        texts = [_name(point.arm, 26) for point in data.points]
-        labels.place(axes, [(100.0 * p.contamination, p.score.mean) for p in data.points], texts, _INK)
+        texts = [shown_name(point.arm, 26) for point in data.points]
+        labels.place(axes, [(100.0 * p.contamination, p.score.mean) for p in data.points], texts, INK)
     return figure
 
 
@@ -208,22 +208,22 @@ class _Kind:
 _KINDS = {
     "positive": _Kind("positives", "#0072B2", 0.8, face="#bcd9ea"),
     "removed": _Kind("removed by the miner's filter", "#9a9a9a", 0.7),
-    "hidden": _Kind("hidden positives", _INK, 1.0, dash=(0, (3, 1.5))),
+    "hidden": _Kind("hidden positives", INK, 1.0, dash=(0, (3, 1.5))),
     "negative": _Kind("mined negatives", "#D55E00", 1.5),
 }
 """From the back to the front; told apart by fill, dash and width as well as by colour."""
-_PANEL_WIDTHS = (4.4, 5.2, _WIDTH)
+_PANEL_WIDTHS = (4.4, 5.2, WIDTH)
 
 
 def draw_panels(data: Panels) -> "Figure":
     """Draw one panel per arm on common axes: positives filled, negatives bold, hidden dashed, removed thin."""
-    with _style():
+    with drawing_style():
         columns = min(3, len(data.panels))
         rows = -(-len(data.panels) // columns)
-        figure = _new(_PANEL_WIDTHS[columns - 1], 0.75 + 1.55 * rows)
+        figure = new_figure(_PANEL_WIDTHS[columns - 1], 0.75 + 1.55 * rows)
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for place, panel in zip(grid.flat, data.panels, strict=False):
-            _panel(place, panel)
+            draw_panel(place, panel)
             place.set_xlim(data.low, data.high)
             place.set_ylim(0.0, data.top)
         for place in grid.flat[len(data.panels) :]:
@@ -231,11 +231,11 @@ def draw_panels(data: Panels) -> "Figure":
         for column in range(columns):
             lowest = (len(data.panels) - 1 - column) // columns
             grid[lowest, column].tick_params(labelbottom=True)
-        _finish_panels(figure, data.teacher)
+        finish_panels(figure, data.teacher)
     return figure
 
 
-def _panel(axes: "Axes", panel: Panel) -> None:
+def draw_panel(axes: "Axes", panel: Panel) -> None:
     for kind, style in _KINDS.items():
         if kind in panel.density:
             axes.stairs(
@@ -248,20 +248,20 @@ def _panel(axes: "Axes", panel: Panel) -> None:
                 linewidth=style.width,
                 linestyle=style.dash,
             )
-    name = textwrap.wrap(_name(panel.arm, 48), 24)[:2]
-    axes.set_title("\n".join(name) or " ", fontsize=8, loc="left", pad=25, color=_INK, fontweight="bold")
-    axes.annotate(panel.caption, (0.0, 1.0), (0, 4), "axes fraction", "offset points", fontsize=7, color=_INK)
+    name = textwrap.wrap(shown_name(panel.arm, 48), 24)[:2]
+    axes.set_title("\n".join(name) or " ", fontsize=8, loc="left", pad=25, color=INK, fontweight="bold")
+    axes.annotate(panel.caption, (0.0, 1.0), (0, 4), "axes fraction", "offset points", fontsize=7, color=INK)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
 
 
-def _finish_panels(figure: "Figure", teacher: str) -> None:
+def finish_panels(figure: "Figure", teacher: str) -> None:
     handles: dict[str, Artist] = {}
     for axes in figure.axes:
         handles.update({str(name): handle for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)})
     names = [_KINDS[kind].name for kind in KINDS if _KINDS[kind].name in handles]
-    across = 4 if figure.get_figwidth() >= _WIDTH else 2
-    figure.supxlabel(f"score by teacher {_name(teacher, 80)}", fontsize=8)
+    across = 4 if figure.get_figwidth() >= WIDTH else 2
+    figure.supxlabel(f"score by teacher {shown_name(teacher, 80)}", fontsize=8)
     found = [handles[name] for name in names]
     figure.legend(found, names, loc="outside upper center", ncols=across, frameon=False, fontsize=7.5)
 

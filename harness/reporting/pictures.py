@@ -29,7 +29,7 @@ def draw(analysis: Analysis) -> tuple[dict[str, bytes], Figures]:
     def keep(name: str, figure: "Figure", rows: Rows) -> str:
         drawn[f"{name}.svg"] = figures.to_svg(figure)
         drawn[f"{name}.png"] = figures.to_png(figure)
-        drawn[f"{name}.csv"] = _data(rows)
+        drawn[f"{name}.csv"] = as_csv(rows)
         return f"{name}.svg"
 
     several = len(analysis.tables) > 1
@@ -38,28 +38,28 @@ def draw(analysis: Analysis) -> tuple[dict[str, bytes], Figures]:
     first = _forest_picture(file, headline, several=several)
     forests, scatters, distributions = [], [], []
     for number, table in enumerate(analysis.tables, 1):
-        slug = _slug(number, table.dataset)
+        place = slug(number, table.dataset)
         if several:
             one = forest(analysis, table)
-            file = keep(f"difference-{slug}", figures.draw_forest(one, styles), _forest_rows(one))
+            file = keep(f"difference-{place}", figures.draw_forest(one, styles), _forest_rows(one))
             forests.append(_forest_picture(file, one))
         cloud = scatter(analysis, table)
         if cloud.points:
-            file = keep(f"contamination-{slug}", figures.draw_scatter(cloud, styles), _scatter_rows(cloud))
+            file = keep(f"contamination-{place}", figures.draw_scatter(cloud, styles), _scatter_rows(cloud))
             scatters.append(_scatter_picture(file, table.dataset, cloud))
     for number, group in enumerate(panels(analysis), 1):
-        name = f"scores-{_slug(number, f'{group.dataset}-{group.teacher}')}"
+        name = f"scores-{slug(number, f'{group.dataset}-{group.teacher}')}"
         distributions.append(_panels_picture(keep(name, figures.draw_panels(group), _panel_rows(group)), group))
     return drawn, Figures(first, tuple(forests), tuple(distributions), tuple(scatters))
 
 
-def _slug(number: int, name: str) -> str:
+def slug(number: int, name: str) -> str:
     """Return a file name that is unique by its number and readable by its text."""
     readable = re.sub(r"[^A-Za-z0-9._]+", "-", name).strip("-.")[:40]
     return f"{number}-{readable}" if readable else str(number)
 
 
-def _data(rows: Rows) -> bytes:
+def as_csv(rows: Rows) -> bytes:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()

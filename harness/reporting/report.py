@@ -1,11 +1,8 @@
 """Write a sweep's report from its results folder: PDF, tables and figures."""
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import storage_error
 from harness.reporting.answer import answer, plain_text
 from harness.reporting.document import compose
 from harness.reporting.exports import as_csv, as_latex, as_markdown
@@ -13,6 +10,7 @@ from harness.reporting.pdf import compile_pdf
 from harness.reporting.pictures import draw
 from harness.reporting.tables import analyse
 from harness.reporting.terminal import terminal_table
+from harness.store import write_file
 
 __all__ = ["ReportPaths", "write_report"]
 
@@ -40,25 +38,7 @@ def write_report(results: Path, reports: Path) -> ReportPaths:
     pictures = {name: content for name, content in drawn.items() if name.endswith(".svg")}
     pdf = compile_pdf(compose(analysis, figures), pictures)
     texts = {"ablation.md": as_markdown(analysis), "ablation.csv": as_csv(analysis), "ablation.tex": as_latex(analysis)}
-    tables = tuple(_write(folder / "tables" / name, text.encode()) for name, text in texts.items())
-    files = tuple(_write(folder / "figures" / name, content) for name, content in drawn.items())
+    tables = tuple(write_file(folder / "tables" / name, text.encode()) for name, text in texts.items())
+    files = tuple(write_file(folder / "figures" / name, content) for name, content in drawn.items())
     words = plain_text(answer(analysis).sentences)
-    return ReportPaths(_write(folder / "report.pdf", pdf), tables, files, words, terminal_table(analysis))
-
-
-def _write(path: Path, content: bytes) -> Path:
-    """Write a file so that it is there in full or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise storage_error(error, path) from error
-    return path
+    return ReportPaths(write_file(folder / "report.pdf", pdf), tables, files, words, terminal_table(analysis))

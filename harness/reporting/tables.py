@@ -195,7 +195,7 @@ def _arm_row(cell: Cell, marks: _Marks, versus: Versus | None, metric: str) -> A
         overlap=_mean(audits, lambda item: item.overlap),
         auc=_mean(audits, lambda item: item.auc),
         steps=tuple(sorted({run.steps for run in cell.runs})) if cell.trained else (),
-        pairs=tuple(sorted({item.trained for item in yields})) if cell.trained else (),
+        pairs=tuple(sorted({run.pairs for run in cell.runs})) if cell.trained else (),
         seeds_done=len(cell.runs),
         seeds_planned=cell.planned,
     )

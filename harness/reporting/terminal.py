@@ -23,17 +23,17 @@ def _block(analysis: Analysis, table: DatasetTable, width: int) -> str:
     label = notation.METRICS[analysis.results.plan.metric]
     head = [f"{label} [95 %]", *(["diff", "p"] if analysis.results.baseline is not None else []), "contam", "seeds"]
     lines = [head, *[_cells(analysis, row) for row in table.rows]]
-    widths = [max(_columns(line[index]) for line in lines) for index in range(len(head))]
+    widths = [max(columns_of(line[index]) for line in lines) for index in range(len(head))]
     name_width = max(_LEAST_NAME, width - _MARKS - sum(widths) - 2 * len(widths))
-    name_width = min(name_width, max(_columns(notation.plain(row.arm)) for row in table.rows))
+    name_width = min(name_width, max(columns_of(notation.plain(row.arm)) for row in table.rows))
     names = ["arm", *[notation.plain(row.arm) for row in table.rows]]
     signs = ["", *[notation.marks(row)[:_MARKS] for row in table.rows]]
     body = [
-        f"{sign:<{_MARKS}}{_fit(name, name_width)}"
-        + "".join("  " + " " * (size - _columns(cell)) + cell for cell, size in zip(line, widths, strict=True))
+        f"{sign:<{_MARKS}}{fitted(name, name_width)}"
+        + "".join("  " + " " * (size - columns_of(cell)) + cell for cell, size in zip(line, widths, strict=True))
         for sign, name, line in zip(signs, names, lines, strict=True)
     ]
-    title = _fit(f"{notation.plain(table.dataset)}: {table.queries:,} test queries", width).rstrip()
+    title = fitted(f"{notation.plain(table.dataset)}: {table.queries:,} test queries", width).rstrip()
     return "\n".join(line.rstrip() for line in [title, *body])
 
 
@@ -75,7 +75,7 @@ def _key(analysis: Analysis, width: int) -> str:
     return "\n".join(lines)
 
 
-def _columns(text: str) -> int:
+def columns_of(text: str) -> int:
     """Return how many terminal columns a text takes."""
     return sum(
         0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
@@ -83,10 +83,10 @@ def _columns(text: str) -> int:
     )
 
 
-def _fit(text: str, width: int) -> str:
+def fitted(text: str, width: int) -> str:
     """Cut a text to `width` columns, the cut shown, or pad it."""
-    if _columns(text) > width:
-        while _columns(text) > width - 1:
+    if columns_of(text) > width:
+        while columns_of(text) > width - 1:
             text = text[:-1]
         text += "…"
-    return text + " " * (width - _columns(text))
+    return text + " " * (width - columns_of(text))

@@ -18,7 +18,7 @@ from harness.store import Store
 
 __all__ = ["Candidates", "Progress", "Resources", "Teacher", "Workspace", "build_pool", "silent", "teacher_of"]
 
-POOL_VERSION = 1
+POOL_VERSION = 2
 """Raised when the same inputs would give another Pool."""
 
 FloatArray = npt.NDArray[np.float32]

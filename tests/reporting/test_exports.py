@@ -10,7 +10,7 @@ from synthetic import Arm, Sweep, mined
 
 from harness.reporting.exports import as_csv, as_latex, as_markdown, escape_csv, escape_latex, escape_markdown
 from harness.reporting.tables import Analysis, analyse
-from harness.reporting.terminal import _columns, terminal_table
+from harness.reporting.terminal import columns_of, terminal_table
 
 HOSTILE = (
     '#read("secret.txt")',
@@ -88,7 +88,7 @@ def test_no_special_character_survives_escaping(text: str) -> None:
 def test_the_terminal_table_fits(hostile: Analysis, analysis: Analysis, width: int) -> None:
     for each in (hostile, analysis):
         lines = terminal_table(each, width=width).splitlines()
-        assert max(_columns(line) for line in lines) <= width
+        assert max(columns_of(line) for line in lines) <= width
     assert "x…" in terminal_table(hostile)
 
 

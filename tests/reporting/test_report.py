@@ -8,7 +8,6 @@ from synthetic import QUICKSTART, Arm, Sweep, mined
 
 from harness.errors import StorageError
 from harness.reporting import notation
-from harness.reporting import report as writing
 from harness.reporting.facts import facts
 from harness.reporting.report import ReportPaths, write_report
 from harness.reporting.tables import Analysis, analyse
@@ -163,16 +162,3 @@ def test_conditions_are_checked_from_the_records(analysis: Analysis) -> None:
 def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"plan\.json is missing"):
         write_report(tmp_path, tmp_path)
-
-
-def test_what_cannot_be_written_is_said_and_leaves_nothing_half_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(writing.Path, "replace", full)
-
-    with pytest.raises(StorageError, match="the disk is full"):
-        writing._write(tmp_path / "report.pdf", b"content")
-    assert list(tmp_path.iterdir()) == []

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from synthetic import QUICKSTART, Arm, Sweep, mined
 
+from harness.record import read_plan, write_text
 from harness.reporting.tables import Analysis, analyse
-from harness.spec import RangeSpec, SearchSpec
+from harness.spec import Comparison, RangeSpec, SearchSpec
 from harness.stats import holm
 
 FEW = QUICKSTART[2:6]
@@ -141,6 +142,25 @@ def test_of_a_search_only_the_point_chosen_on_dev_can_be_best(tmp_path: Path) ->
     assert set(analysis.contenders) & set(analysis.searched) == {analysis.chosen}
     barred = [row.arm for row in analysis.tables[0].rows if row.searched]
     assert set(barred) == set(analysis.searched) - {analysis.chosen}
+
+
+def test_what_was_planned_of_a_searched_arm_is_said_of_the_point_chosen_on_dev(tmp_path: Path) -> None:
+    points = [
+        Arm(f"tuned #{n} (share={s})", mined("topk_percpos", share=s), 0.5 + s / 5) for n, s in enumerate((0.5, 0.9))
+    ]
+    search = SearchSpec(arm="tuned", trials=2, space={"miner.share": RangeSpec(low=0.5, high=1.0)})
+    names = tuple(point.name for point in points)
+    folder = replace(SMALL, arms=(*FEW, *points), search=search, unplanned=names).write(tmp_path)
+    plan = read_plan(folder)
+    tuned = Comparison(arm="tuned", baseline="topk", dataset="docstrings")
+    write_text(
+        folder / "plan.json", plan.model_copy(update={"comparisons": (*plan.comparisons, tuned)}).model_dump_json()
+    )
+
+    analysis = analyse(folder)
+
+    planned = {row.arm: row.versus.planned for row in analysis.tables[0].rows if row.versus is not None}
+    assert {name: planned[name] for name in names} == {name: name == analysis.chosen for name in names}
 
 
 def test_the_untrained_base_is_no_way_of_choosing_negatives(analysis: Analysis) -> None:
