@@ -75,12 +75,13 @@ def expand(arms: Iterable[ArmSpec], sweep: SweepSpec) -> list[tuple[PlannedRun, 
     for name, dataset in zip(names, sweep.datasets, strict=True):
         for arm in arms:
             for seed in sweep.seeds:
+                equal_with = dropping if arm.training else ()
                 spec = RunSpec(
                     arm=arm,
                     dataset=dataset,
                     seed=seed,
-                    identities=_identities(arm, dataset),
-                    equal_with=dropping if arm.training else (),
+                    identities=_identities(arm, dataset, equal_with),
+                    equal_with=equal_with,
                 )
                 planned = PlannedRun(fingerprint=spec.fingerprint, arm=arm.name, dataset=name, seed=seed)
                 result.append((planned, spec))
@@ -106,10 +107,13 @@ def _dropping(sweep: SweepSpec) -> tuple[MiningSpec, ...]:
     return tuple({canonical(mining): mining for mining in found}.values())
 
 
-def _identities(arm: ArmSpec, dataset: Component) -> dict[str, str]:
+def _identities(arm: ArmSpec, dataset: Component, equal_with: tuple[MiningSpec, ...]) -> dict[str, str]:
     identities = {"dataset": _identity(DATASETS, dataset), "base": _identity(BASES, arm.base)}
     if arm.mining is not None:
         identities |= {key: _identity(TEACHERS, teacher) for key, teacher in arm.mining.teachers.items()}
+    for place, mining in enumerate(equal_with):
+        named = mining.teachers.items()
+        identities |= {f"equal_with[{place}].{key}": _identity(TEACHERS, teacher) for key, teacher in named}
     return identities
 
 

@@ -111,6 +111,8 @@ def test_arms_that_drop_pairs_bind_all_trained_arms_to_the_pairs_they_keep(quick
     dropping = tuple(arm.mining for arm in arms if arm.name.startswith("PercPos"))
     assert bound.pop("untrained base") == ()
     assert all(minings == dropping for minings in bound.values())
+    last = expand(arms, sweep)[-1][1].identities
+    assert last["equal_with[0].teacher"] == last["equal_with[1].teacher"] == last["teacher"]
     assert all(minings == () for minings in free.values())
 
 

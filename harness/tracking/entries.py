@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import JsonValue
 
+from harness.fingerprint import canonical
 from harness.record import RunRecord
 from harness.spec import Component, PlannedRun, RunSpec, SweepPlan
 
@@ -95,6 +96,8 @@ def arm_params(spec: RunSpec, planned: PlannedRun) -> dict[str, str]:
     flat |= _component("loss", training.loss if training else None)
     if mining:
         flat |= {"depth": mining.depth, "on_shortage": mining.on_shortage}
+        parts = mining.model_dump(mode="json", include={"confirm", "mix", "repair", "redraw"})
+        flat |= {name: canonical(part) for name, part in parts.items()}
     if training:
         flat |= training.model_dump(mode="json", exclude={"loss"})
     if spec.equal_with:

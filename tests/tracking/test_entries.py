@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_sweep import ARMS, arm, failed, plan_of, record, spec
 
-from harness.spec import Component, MiningSpec
+from harness.spec import Component, MiningSpec, MixSpec
 from harness.tracking.entries import (
     HISTORY_LIMIT,
     PARAM_LIMIT,
@@ -67,6 +67,18 @@ def test_a_number_that_is_not_finite_is_not_sent(value: float) -> None:
 
 def test_a_failed_run_has_no_metrics() -> None:
     assert run_metrics(failed(spec(ARMS[0], 0))) == {}
+
+
+def test_what_goes_around_a_miner_is_a_param() -> None:
+    plain = spec(ARMS[0], 0)
+    assert plain.arm.mining is not None
+    mix = MixSpec(how="cross_sample", others=(Component(name="minilm"),))
+    mining = plain.arm.mining.model_copy(update={"mix": mix, "redraw": True})
+    mixed = plain.model_copy(update={"arm": plain.arm.model_copy(update={"mining": mining})})
+
+    added = arm_params(mixed, PLAN.runs[0]).items() - arm_params(plain, PLAN.runs[0]).items()
+
+    assert dict(added) == {"mix": '{"how":"cross_sample","others":[{"name":"minilm","params":{}}]}', "redraw": "true"}
 
 
 def test_params_name_every_setting_once() -> None:
