@@ -154,6 +154,7 @@ def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(work, tmp_path, m
 
     assert (failed.status, failed.failure.kind) == ("failed", "ZeroDivisionError")
     assert "ZeroDivisionError" in failed.failure.traceback
+    assert finished.status == "finished"
     assert attempt(spec(), work, tmp_path) == finished
 
 
