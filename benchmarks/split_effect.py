@@ -20,7 +20,8 @@ from harness.sources.kept import load_collection
 from harness.spec import Component, TrainingSpec
 from harness.store import Store
 from harness.training.bases import Static
-from harness.training.trainer import TrainingData, train
+from harness.training.data import TrainingData
+from harness.training.trainer import train
 
 SPLITS = ("train", "dev", "test")
 

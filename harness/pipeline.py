@@ -23,11 +23,13 @@ from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
 from harness.record import PER_QUERY_COLUMNS, Failure, RunRecord, read_record, write_record
 from harness.registry import BASES, LOSSES
 from harness.sources.kept import load_collection
-from harness.spec import Component, MiningSpec, RunSpec
-from harness.teachers.base import Workspace
+from harness.spec import ArmSpec, Component, MiningSpec, RunSpec
+from harness.teachers.base import Workspace, excluded_documents
 from harness.teachers.dense import encode
+from harness.teachers.guide import StoredGuide
 from harness.training.bases import Base
-from harness.training.trainer import TrainingData, train
+from harness.training.data import TrainingData
+from harness.training.trainer import Trained, train
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,11 +119,11 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         model = base.load(max_length=arm.max_length, texts=texts)
     with clock.stage("mine"):
         mined = mine(spec, collection, work)
-    losses: list[float] = []
+    trained = Trained(losses=())
     if arm.training is not None:
         loss = cast("Loss", LOSSES.create(arm.training.loss.name, arm.training.loss.params))
         with clock.stage("train"):
-            losses = train(model, _training_data(collection, mined), arm.training, loss, spec.seed)
+            trained = train(model, _training_data(spec, collection, mined, work), arm.training, loss, spec.seed)
     with clock.stage("evaluate"):
         per_query = evaluate(model, collection)
     record = RunRecord(
@@ -129,13 +131,13 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         fingerprint=spec.fingerprint,
         spec=spec,
         metrics=_means(per_query),
-        steps=len(losses),
+        steps=len(trained.losses),
         pairs=len(mined.query) if arm.training else 0,
         pairs_hash=mined.pairs_hash if arm.training else "",
         negatives_hash=mined.negatives_hash,
         yields=mined.yields,
         audit=mined.audit,
-        losses=tuple(losses),
+        losses=trained.losses,
         hashes={"collection": collection.digest, **spec.identities},
         timings=clock.seconds,
         environment=environment(),
@@ -245,7 +247,8 @@ def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
     }
 
 
-def _training_data(collection: Collection, mined: Mined) -> TrainingData:
+def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Workspace) -> TrainingData:
+    training = spec.arm.training
     return TrainingData(
         query_texts=collection.query_texts,
         document_texts=collection.document_texts,
@@ -254,7 +257,26 @@ def _training_data(collection: Collection, mined: Mined) -> TrainingData:
         negative=mined.negative,
         weight=mined.weight,
         pace=mined.pace,
+        known=_known(collection, mined) if training is not None and training.mask_known_positives else None,
+        guides=_guides(spec.arm, collection, work),
     )
+
+
+def _known(collection: Collection, mined: Mined) -> IntArray:
+    """List the (query, document) pairs that are labelled, share a positive's text, or were relabelled. Shape (2, m)."""
+    query = np.unique(mined.query)
+    table = excluded_documents(collection, collection.split("train"), query)
+    row, column = np.nonzero(np.not_equal(table, PADDING))
+    labelled = np.stack([query[row], table[row, column]])
+    return np.concatenate([labelled, np.stack([mined.query, mined.positive])], axis=1)
+
+
+def _guides(arm: ArmSpec, collection: Collection, work: Workspace) -> tuple[StoredGuide, ...]:
+    """Return the teachers that the arm's loss looks up: those that it names, else the one that mines."""
+    if arm.training is None or cast("type[Loss]", LOSSES[arm.training.loss.name].factory).guidance == "none":
+        return ()
+    own = () if arm.mining is None else (arm.mining.teacher,)
+    return tuple(StoredGuide(guide, collection, work) for guide in arm.training.guides or own)
 
 
 def _pairs_hash(collection: Collection, query: IntArray, positive: IntArray) -> str:

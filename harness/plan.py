@@ -111,6 +111,9 @@ def _identities(arm: ArmSpec, dataset: Component, equal_with: tuple[MiningSpec, 
     identities = {"dataset": _identity(DATASETS, dataset), "base": _identity(BASES, arm.base)}
     if arm.mining is not None:
         identities |= {key: _identity(TEACHERS, teacher) for key, teacher in arm.mining.teachers.items()}
+    if arm.training is not None:
+        guides = enumerate(arm.training.guides)
+        identities |= {f"guides[{place}]": _identity(TEACHERS, guide) for place, guide in guides}
     for place, mining in enumerate(equal_with):
         named = mining.teachers.items()
         identities |= {f"equal_with[{place}].{key}": _identity(TEACHERS, teacher) for key, teacher in named}

@@ -15,7 +15,19 @@ from typing import TypeVar
 from harness.errors import ConfigError
 from harness.mistakes import check, shown, suggestion
 
-__all__ = ["BASES", "DATASETS", "LOSSES", "MINERS", "REGISTRIES", "TEACHERS", "Entry", "Registry", "unknown_name"]
+__all__ = [
+    "BASES",
+    "BATCHERS",
+    "DATASETS",
+    "LOSSES",
+    "MINERS",
+    "REFRESHES",
+    "REGISTRIES",
+    "TEACHERS",
+    "Entry",
+    "Registry",
+    "unknown_name",
+]
 
 T = TypeVar("T", bound=type)
 
@@ -108,5 +120,15 @@ TEACHERS = Registry("teacher", "harness.teachers")
 MINERS = Registry("miner", "harness.mining")
 LOSSES = Registry("loss", "harness.losses")
 BASES = Registry("base", "harness.training.bases")
+BATCHERS = Registry("batcher", "harness.training.batching")
+REFRESHES = Registry("refresh", "harness.training.refresh")
 
-REGISTRIES = {"datasets": DATASETS, "teachers": TEACHERS, "miners": MINERS, "losses": LOSSES, "bases": BASES}
+REGISTRIES = {
+    "datasets": DATASETS,
+    "teachers": TEACHERS,
+    "miners": MINERS,
+    "losses": LOSSES,
+    "bases": BASES,
+    "batchers": BATCHERS,
+    "refreshes": REFRESHES,
+}

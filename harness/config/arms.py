@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from harness.config.around import AROUND, OFF
 from harness.config.components import read_component
 from harness.config.findings import Findings, Setting, placed
+from harness.config.training import guidance, read_training
 from harness.mistakes import KeyPath, dotted, shown
 from harness.recipes import RECIPES
 from harness.registry import unknown_name
@@ -53,6 +54,9 @@ class ArmReader:
         base = self._component("bases", "base", settings, path)
         mining = self._mining(miner, settings, path) if miner else None
         training = self._training(settings, path) if _trained(settings) else None
+        if training and not (miner and mining is None) and (mistake := guidance(training, mining)):
+            where = settings["training.guides"].path if training.guides else (*path, "training", "guides")
+            self._findings.add(where, mistake)
         complete = base and name and (mining or not miner) and (training or not _trained(settings))
         if frame is None or not complete:
             return None
@@ -155,10 +159,7 @@ class ArmReader:
     def _training(self, settings: Settings, path: KeyPath) -> TrainingSpec | None:
         where = (*path, "training")
         given = {key.partition(".")[2]: value for key, value in settings.items() if key.startswith("training.")}
-        default = Setting(TrainingSpec.model_fields["loss"].default.name, (*where, "loss"))
-        loss = read_component("losses", given.pop("loss", default), self._findings)
-        training = self._findings.build(TrainingSpec, given, where)
-        return training.model_copy(update={"loss": loss}) if training and loss else None
+        return read_training(given, where, self._findings)
 
     def _check_defaults(self) -> None:
         """Check what is under `defaults` even where every arm overrides it."""

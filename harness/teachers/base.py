@@ -16,7 +16,17 @@ from harness.registry import TEACHERS
 from harness.spec import Component
 from harness.store import Store
 
-__all__ = ["Candidates", "Progress", "Resources", "Teacher", "Workspace", "build_pool", "silent", "teacher_of"]
+__all__ = [
+    "Candidates",
+    "Progress",
+    "Resources",
+    "Teacher",
+    "Workspace",
+    "build_pool",
+    "excluded_documents",
+    "silent",
+    "teacher_of",
+]
 
 POOL_VERSION = 2
 """Raised when the same inputs would give another Pool."""
@@ -121,7 +131,7 @@ def _compute(teacher: Teacher, collection: Collection, split: str, depth: int, w
         message = f"the teacher scored {collection.name} with NaN or infinity"
         raise NumericError(message)
     document = found.document[group]
-    excluded = _excluded(collection, rows, query)
+    excluded = excluded_documents(collection, rows, query)
     return Pool(
         document=document,
         score=found.score[group],
@@ -143,8 +153,8 @@ def _compute(teacher: Teacher, collection: Collection, split: str, depth: int, w
     )
 
 
-def _excluded(collection: Collection, rows: Judgements, query: IntArray) -> IntArray:
-    """List what must never be a negative of each row.
+def excluded_documents(collection: Collection, rows: Judgements, query: IntArray) -> IntArray:
+    """List what must never be a negative of each of the queries `query` (n,). Shape (n, widest).
 
     The query's labelled positives, documents with the text of one of them or of the
     query itself, and the document that bears the query's own id with the query's text.

@@ -1,82 +1,29 @@
 """The only door to the sentence-transformers trainer."""
 
 import tempfile
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from harness.errors import NumericError
 from harness.losses.base import Loss
-from harness.mining.base import PADDING
 from harness.seeding import derive_seed
 from harness.spec import TrainingSpec
+from harness.training.data import Feed, TrainingData
 
 if TYPE_CHECKING:
-    import datasets
-    import torch
     from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
     from transformers import TrainerCallback
 
-__all__ = ["TrainingData", "steps_of", "train"]
-
-IntArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
-
-_PER_EPOCH = 3
-"""Dimensions of negatives that differ from epoch to epoch."""
+__all__ = ["Trained", "steps_of", "train"]
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """The pairs to train on and their negatives.
+class Trained:
+    """What a training reports; `losses` holds the loss of every step."""
 
-    `query`, `positive` (n,) and `negative` (n, k) index `query_texts` and
-    `document_texts`; PADDING in `negative` is masked out of the loss. k may be 0: then
-    the only negatives are those of the batch. With a shape of (epochs, n, k) every
-    epoch has negatives of its own. `weight` (n, k) says how much each negative counts
-    for its own query, by default 1. `pace` is how many pairs set the number of steps, by
-    default those that there are: pairs added or dropped then change no budget.
-    """
-
-    query_texts: Sequence[str]
-    document_texts: Sequence[str]
-    query: IntArray
-    positive: IntArray
-    negative: IntArray
-    weight: FloatArray | None = None
-    pace: int | None = None
-
-
-class _Negatives:
-    """The negatives of the epoch that is under way, of all epochs if they are the same."""
-
-    def __init__(self, data: TrainingData) -> None:
-        self._texts = data.document_texts
-        self._epochs = data.negative if data.negative.ndim == _PER_EPOCH else data.negative[None]
-        self._epoch = -1
-        self.redrawn = len(self._epochs) > 1
-
-    @property
-    def now(self) -> IntArray:
-        """The negatives of this epoch. Shape (n, k)."""
-        now: IntArray = self._epochs[min(max(self._epoch, 0), len(self._epochs) - 1)]
-        return now
-
-    def next_epoch(self) -> None:
-        """Go on to the next epoch."""
-        self._epoch += 1
-
-    def columns(self, rows: Sequence[int]) -> dict[str, list[str]]:
-        """Return the texts of some rows' negatives by column, empty for padding."""
-        chosen = self.now[list(rows)].T
-        return {
-            f"negative_{place}": ["" if index == PADDING else self._texts[index] for index in column]
-            for place, column in enumerate(chosen)
-        }
+    losses: tuple[float, ...]
 
 
 def steps_of(pairs: int, training: TrainingSpec) -> int:
@@ -84,20 +31,21 @@ def steps_of(pairs: int, training: TrainingSpec) -> int:
     return ceil(pairs / training.batch_size) * training.epochs
 
 
-def train(
-    model: "SentenceTransformer", data: TrainingData, training: TrainingSpec, loss: Loss, seed: int
-) -> list[float]:
-    """Fine-tune `model` in place and return the loss of every step.
+def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSpec, loss: Loss, seed: int) -> Trained:
+    """Fine-tune `model` in place.
 
     The order of batches depends on `seed` and the number of pairs alone, so that arms
     with the same pairs see them in the same order. Raises NumericError as soon as a
     loss is NaN or infinite.
     """
+    import datasets
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+    from harness.training.contrast import Contrast
+
     derived = derive_seed(seed, "training")
-    negatives = _Negatives(data)
+    feed = Feed(data)
     with tempfile.TemporaryDirectory(prefix="winnow-trainer-") as scratch:
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
@@ -119,9 +67,10 @@ def train(
         trainer = SentenceTransformerTrainer(
             model=model,
             args=arguments,
-            train_dataset=_dataset(data, negatives),
-            loss=_loss_module(model, loss, negatives, data.weight),
-            callbacks=[_epoch_counter(negatives)],
+            train_dataset=datasets.Dataset.from_dict({"label": list(range(len(data.query)))}),
+            data_collator=_collator(model, feed),
+            loss=Contrast(model, loss, data).to(model.device),
+            callbacks=[_epoch_counter(feed)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
@@ -130,76 +79,26 @@ def train(
     if len(history) != arguments.max_steps:
         message = f"the trainer made {len(history)} steps instead of {arguments.max_steps}"
         raise NumericError(message)
-    return history
+    return Trained(losses=tuple(history))
 
 
-def _epoch_counter(negatives: _Negatives) -> "TrainerCallback":
+def _collator(model: "SentenceTransformer", feed: Feed) -> "SentenceTransformerDataCollator":
+    """Return the trainer's collator: it is given numbers of pairs and looks the rest up."""
+    from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
+
+    class Collator(SentenceTransformerDataCollator):
+        def __call__(self, features: list[dict[str, int]]) -> dict[str, object]:
+            batch: dict[str, object] = super().__call__(feed.rows([each["label"] for each in features]))
+            return batch
+
+    return Collator(preprocess_fn=model.preprocess)
+
+
+def _epoch_counter(feed: Feed) -> "TrainerCallback":
     from transformers import TrainerCallback
 
     class Counter(TrainerCallback):
         def on_epoch_begin(self, *_: object, **__: object) -> None:
-            negatives.next_epoch()
+            feed.next_epoch()
 
     return Counter()
-
-
-def _dataset(data: TrainingData, negatives: _Negatives) -> "datasets.Dataset":
-    """Lay the pairs out in the columns that the trainer reads; `label` is the row."""
-    import datasets
-
-    rows = list(range(len(data.query)))
-    columns = {
-        "anchor": [data.query_texts[index] for index in data.query],
-        "positive": [data.document_texts[index] for index in data.positive],
-        **negatives.columns(rows),
-    }
-    dataset = datasets.Dataset.from_dict({**columns, "label": rows})
-    if negatives.redrawn:
-        dataset.set_transform(lambda batch: {**batch, **negatives.columns(batch["label"])})
-    return dataset
-
-
-def _loss_module(
-    model: "SentenceTransformer", loss: Loss, negatives: _Negatives, weight: FloatArray | None
-) -> "torch.nn.Module":
-    """Wrap a loss for the trainer: embeds the columns, masks the padding, weighs the negatives."""
-    import torch
-
-    class Contrast(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, features: "Iterable[dict[str, torch.Tensor]]", labels: "torch.Tensor") -> "torch.Tensor":
-            query, *documents = (
-                torch.nn.functional.normalize(self.model(column)["sentence_embedding"].float(), dim=1)
-                for column in features
-            )
-            similarity = query @ torch.cat(documents).T
-            rows = labels.cpu().numpy()
-            present = torch.from_numpy(np.not_equal(negatives.now[rows], PADDING)).to(similarity.device)
-            target = torch.arange(len(query), device=similarity.device)
-            allowed = torch.cat([torch.ones_like(target, dtype=torch.bool), present.T.reshape(-1)])
-            given = {} if weight is None else {"weight": _weights(similarity, torch.from_numpy(weight[rows]))}
-            value = loss(similarity, target, allowed.expand_as(similarity), **given).mean()
-            if not torch.isfinite(value):
-                message = f"the training loss is {value.item()}"
-                raise NumericError(message)
-            return value
-
-    return Contrast().to(model.device)
-
-
-def _weights(similarity: "torch.Tensor", own: "torch.Tensor") -> "torch.Tensor":
-    """Spread the weights (b, k) of each query's own negatives over all columns of the batch. Shape (b, c).
-
-    A negative that is doubtful for its own query counts in full for the others.
-    """
-    import torch
-
-    b, k = own.shape
-    row = torch.arange(b, device=similarity.device)[:, None]
-    column = b * (1 + torch.arange(k, device=similarity.device)) + row
-    weight = torch.ones_like(similarity)
-    weight[row, column] = own.to(weight)
-    return weight

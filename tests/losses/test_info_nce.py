@@ -6,12 +6,11 @@ from hypothesis import strategies as st
 from harness.errors import ConfigError
 from harness.losses.info_nce import InfoNCE
 from harness.registry import LOSSES
-
-G = torch.tensor([[0.90, 0.70, 0.20], [0.30, 0.80, 0.75], [0.10, 0.40, 0.60]], dtype=torch.float64)
+from tests.losses.batches import G, batch
 
 
 def test_the_golden_fixture_has_its_value():
-    loss = InfoNCE(scale=10.0)(G, torch.arange(3), torch.ones(3, 3, dtype=torch.bool))
+    loss = InfoNCE(scale=10.0)(batch(G))
 
     assert loss.mean().item() == pytest.approx(0.2462794723, abs=1e-9)
 
@@ -20,8 +19,8 @@ def test_a_masked_document_counts_as_absent():
     allowed = torch.ones(3, 3, dtype=torch.bool)
     allowed[:, 1] = torch.tensor([False, True, False])
 
-    masked = InfoNCE()(G, torch.arange(3), allowed)[[0, 2]]
-    absent = InfoNCE()(G[[0, 2]][:, [0, 2]], torch.arange(2), torch.ones(2, 2, dtype=torch.bool))
+    masked = InfoNCE()(batch(G, allowed))[[0, 2]]
+    absent = InfoNCE()(batch(G[[0, 2]][:, [0, 2]]))
 
     assert torch.allclose(masked, absent)
 
@@ -32,7 +31,7 @@ def test_a_row_with_only_its_positive_has_loss_zero_and_no_gradient(seed):
     allowed = torch.zeros(4, 7, dtype=torch.bool)
     allowed[torch.arange(4), torch.arange(4)] = True
 
-    loss = InfoNCE()(similarity, torch.arange(4), allowed)
+    loss = InfoNCE()(batch(similarity, allowed))
     loss.sum().backward()
 
     assert loss.tolist() == [0.0] * 4
@@ -45,22 +44,21 @@ def test_a_weight_multiplies_the_exponential_of_its_document():
     terms = torch.exp(10.0 * G) * weight
     expected = -torch.log(torch.diagonal(torch.exp(10.0 * G)) / terms.sum(dim=1))
 
-    loss = InfoNCE(scale=10.0)(G, torch.arange(3), torch.ones(3, 3, dtype=torch.bool), weight)
+    loss = InfoNCE(scale=10.0)(batch(G, weight=weight))
 
     assert torch.allclose(loss, expected, atol=1e-12)
 
 
 def test_weights_of_one_change_nothing_and_a_weight_of_zero_takes_a_document_out():
-    everything = torch.ones(3, 3, dtype=torch.bool)
-    some = everything.clone()
+    some = torch.ones(3, 3, dtype=torch.bool)
     some[0, 2] = some[1, 0] = False
     similarity = G.clone().requires_grad_()
 
-    unweighted, masked = InfoNCE()(G, torch.arange(3), everything), InfoNCE()(G, torch.arange(3), some)
-    zeros = InfoNCE()(similarity, torch.arange(3), everything, some.double())
+    unweighted, masked = InfoNCE()(batch(G)), InfoNCE()(batch(G, some))
+    zeros = InfoNCE()(batch(similarity, weight=some.double()))
     zeros.sum().backward()
 
-    assert torch.equal(InfoNCE()(G, torch.arange(3), everything, torch.ones(3, 3)), unweighted)
+    assert torch.equal(InfoNCE()(batch(G, weight=torch.ones(3, 3))), unweighted)
     assert torch.equal(zeros, masked)
     assert similarity.grad[0, 2] == similarity.grad[1, 0] == 0.0
     assert torch.isfinite(similarity.grad).all()

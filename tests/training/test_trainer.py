@@ -11,7 +11,9 @@ from harness.errors import NumericError
 from harness.losses.info_nce import InfoNCE
 from harness.spec import TrainingSpec
 from harness.training.bases import Static
-from harness.training.trainer import TrainingData, _loss_module, _Negatives, steps_of, train
+from harness.training.contrast import Contrast
+from harness.training.data import Feed, TrainingData
+from harness.training.trainer import steps_of, train
 
 QUERIES = [f"sort the array number {index} by {word}" for index, word in enumerate(["rows", "columns", "keys"] * 4)]
 DOCUMENTS = [f"returns a copy sorted along {word} axis {index}" for index, word in enumerate(["first", "last"] * 12)]
@@ -29,7 +31,12 @@ def static() -> SentenceTransformer:
 
 
 def module(model: SentenceTransformer, given: TrainingData) -> torch.nn.Module:
-    return _loss_module(model, InfoNCE(), _Negatives(given), given.weight)
+    return Contrast(model, InfoNCE(), given)
+
+
+def labels(given: TrainingData, order: torch.Tensor | None = None) -> torch.Tensor:
+    rows = torch.arange(len(given.query)) if order is None else order
+    return torch.cat([rows[:, None], torch.from_numpy(given.negative)[rows]], dim=1)
 
 
 def features(model: SentenceTransformer, given: TrainingData) -> list[dict[str, torch.Tensor]]:
@@ -42,7 +49,7 @@ def test_without_padding_the_loss_and_its_gradient_are_those_of_sentence_transfo
     given = data(np.arange(24, dtype=np.int32).reshape(12, 2)[::-1].copy())
     ours, theirs = static(), static()
 
-    left = module(ours, given)(features(ours, given), torch.arange(12))
+    left = module(ours, given)(features(ours, given), labels(given))
     right = MultipleNegativesRankingLoss(theirs, scale=20.0)(features(theirs, given), None)
     left.backward()
     right.backward()
@@ -54,10 +61,11 @@ def test_without_padding_the_loss_and_its_gradient_are_those_of_sentence_transfo
 
 def test_a_padded_negative_takes_no_part_for_any_query():
     padded = np.full((12, 1), -1, dtype=np.int32)
+    none = data(padded[:, :0])
     model = static()
 
-    with_padding = module(model, data(padded))(features(model, data(padded)), torch.arange(12))
-    in_batch = module(model, data(padded[:, :0]))(features(model, data(padded[:, :0])), torch.arange(12))
+    with_padding = module(model, data(padded))(features(model, data(padded)), labels(data(padded)))
+    in_batch = module(model, none)(features(model, none), labels(none))
 
     assert with_padding.item() == pytest.approx(in_batch.item(), abs=1e-6)
 
@@ -70,7 +78,7 @@ def test_padding_follows_its_row_when_rows_are_shuffled():
     columns = [QUERIES, DOCUMENTS[:12], ["" if index < 0 else DOCUMENTS[index] for index in negative[:, 0]]]
     batch = [model.preprocess([column[row] for row in order]) for column in columns]
 
-    shuffled = contrast(batch, order)
+    shuffled = contrast(batch, labels(data(negative), order))
     short = [model.preprocess([column[row] for row in order]) for column in columns[:2]]
     negatives = model.preprocess([DOCUMENTS[3], DOCUMENTS[5]])
     query, positive, extra = (
@@ -97,7 +105,8 @@ def test_a_weight_counts_for_the_negative_s_own_query_alone():
             terms[place, 3 + 3 * column + place] *= weight[row, column]
     expected = -torch.log(torch.diagonal(terms[:, :3]) / terms.sum(dim=1)).mean()
 
-    loss = module(model, TrainingData(QUERIES, DOCUMENTS, index, index, negative, weight))(batch, order)
+    given = TrainingData(QUERIES, DOCUMENTS, index, index, negative, weight)
+    loss = module(model, given)(batch, labels(given, order))
 
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
 
@@ -105,13 +114,13 @@ def test_a_weight_counts_for_the_negative_s_own_query_alone():
 def test_weights_of_one_train_the_same_model_and_others_do_not():
     weights = [None, np.ones((12, 1), dtype=np.float32), np.full((12, 1), 0.1, dtype=np.float32)]
 
-    histories = [train(static(), replace(data(), weight=weight), FAST, InfoNCE(), 0) for weight in weights]
+    histories = [train(static(), replace(data(), weight=weight), FAST, InfoNCE(), 0).losses for weight in weights]
 
     assert histories[0] == histories[1] != histories[2]
 
 
 def test_the_pace_sets_the_steps_whatever_pairs_there_are():
-    history = train(static(), replace(data(), pace=5), FAST, InfoNCE(), 0)
+    history = train(static(), replace(data(), pace=5), FAST, InfoNCE(), 0).losses
 
     assert len(history) == steps_of(5, FAST) == 2
 
@@ -119,18 +128,18 @@ def test_the_pace_sets_the_steps_whatever_pairs_there_are():
 def test_every_epoch_trains_on_its_own_negatives(monkeypatch):
     epochs = np.stack([np.full((12, 1), 12 + epoch, dtype=np.int32) for epoch in range(3)])
     epochs[1, 4:] = -1
-    seen = {epoch: [] for epoch in range(-1, 3)}
-    columns = _Negatives.columns
+    seen = {epoch: [] for epoch in range(3)}
+    rows = Feed.rows
 
-    def recorded(self, rows):
-        found = columns(self, rows)
-        seen[self._epoch] += found["negative_0"]
+    def recorded(self, numbers):
+        found = rows(self, numbers)
+        seen[self._epoch] += [row["negative_0"] for row in found]
+        assert [row["label"][1] for row in found] == self.negatives[numbers, 0].tolist()
         return found
 
-    monkeypatch.setattr(_Negatives, "columns", recorded)
+    monkeypatch.setattr(Feed, "rows", recorded)
     train(static(), data(epochs), TrainingSpec(epochs=3, batch_size=12), InfoNCE(), 0)
 
-    assert set(seen[-1]) == {DOCUMENTS[12]}  # the columns are laid out before the first epoch
     assert [Counter(seen[epoch]) for epoch in range(3)] == [
         {DOCUMENTS[12]: 12},
         {DOCUMENTS[13]: 4, "": 8},
@@ -138,28 +147,44 @@ def test_every_epoch_trains_on_its_own_negatives(monkeypatch):
     ]
 
 
-def test_the_mask_follows_the_epoch():
-    epochs = np.stack([np.full((12, 1), -1, dtype=np.int32), np.arange(12, 24, dtype=np.int32).reshape(12, 1)])
-    given = data(epochs)
-    negatives = _Negatives(given)
-    model = static()
-    contrast = _loss_module(model, InfoNCE(), negatives, None)
-    batch = features(model, data(epochs[1]))
+def test_a_batch_is_masked_as_it_was_fetched_even_if_the_negatives_have_changed_since():
+    given = data()
+    feed = Feed(given)
+    before = feed.rows(range(12))
 
-    losses = []
-    for _ in range(2):
-        negatives.next_epoch()
-        losses.append(contrast(batch, torch.arange(12)).item())
+    feed.replace(np.full((12, 1), -1, dtype=np.int32))
 
-    assert losses[1] == pytest.approx(module(model, data(epochs[1]))(batch, torch.arange(12)).item())
-    assert losses[0] < losses[1]
+    assert [row["label"] for row in before] == labels(given).tolist()
+    assert [row["label"][1] for row in feed.rows(range(12))] == [-1] * 12
+    assert {row["negative_0"] for row in feed.rows(range(12))} == {""}
+
+
+def test_known_positives_are_masked_for_their_query_alone():
+    known = np.array([[0, 0, 1], [1, 12, 13]], dtype=np.int32)  # query 0: documents 1 and 12, query 1: document 13
+    given = replace(data(), known=known)
+    vectors = torch.nn.functional.normalize(torch.randn(36, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+
+    batch = module(static(), given).batch(vectors[:12], vectors[12:], labels(given).numpy())
+
+    refused = torch.nonzero(~batch.allowed).tolist()
+    assert refused == [[0, 1], [0, 12], [1, 13]]
+
+
+def test_a_positive_that_is_known_stays():
+    index = np.arange(12, dtype=np.int32)
+    given = replace(data(), known=np.stack([index, index]))
+    vectors = torch.nn.functional.normalize(torch.randn(36, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+
+    batch = module(static(), given).batch(vectors[:12], vectors[12:], labels(given).numpy())
+
+    assert batch.allowed.all()
 
 
 def test_negatives_that_do_not_change_train_the_same_drawn_every_epoch_or_once():
     twice = TrainingSpec(epochs=2, batch_size=4)
 
     once, every = (
-        train(static(), data(negative), twice, InfoNCE(), 0)
+        train(static(), data(negative), twice, InfoNCE(), 0).losses
         for negative in (data().negative, np.stack([data().negative] * 2))
     )
 
@@ -170,7 +195,7 @@ def test_the_same_seed_trains_the_same_weights_and_another_does_not():
     weights, losses = [], []
     for seed in (0, 0, 1):
         model = static()
-        losses.append(train(model, data(), FAST, InfoNCE(), seed))
+        losses.append(train(model, data(), FAST, InfoNCE(), seed).losses)
         weights.append(next(model.parameters()).detach().clone())
 
     assert losses[0] == losses[1] != losses[2]
@@ -179,13 +204,13 @@ def test_the_same_seed_trains_the_same_weights_and_another_does_not():
 
 
 def test_steps_are_counted_and_made():
-    history = train(static(), data(), TrainingSpec(epochs=2, batch_size=5), InfoNCE(), 0)
+    history = train(static(), data(), TrainingSpec(epochs=2, batch_size=5), InfoNCE(), 0).losses
 
     assert len(history) == steps_of(12, TrainingSpec(epochs=2, batch_size=5)) == 6
 
 
 def test_training_lowers_the_loss():
-    history = train(static(), data(), TrainingSpec(epochs=20, batch_size=12, learning_rate=0.02), InfoNCE(), 0)
+    history = train(static(), data(), TrainingSpec(epochs=20, batch_size=12, learning_rate=0.02), InfoNCE(), 0).losses
 
     assert np.mean(history[-3:]) < 0.5 * history[0]
 

@@ -1,0 +1,99 @@
+"""From the columns of a batch to its loss: embeds, masks, looks up what the loss is guided by."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from harness.errors import NumericError
+from harness.losses.base import Batch, Cosines, Loss
+from harness.mining.base import PADDING
+from harness.training.data import FloatArray, IntArray, TrainingData
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+__all__ = ["Contrast"]
+
+Features = dict[str, torch.Tensor]
+
+
+class Contrast(torch.nn.Module):
+    """The loss of a batch as the trainer calls it.
+
+    Columns are the query, its positive and its k negatives. `labels` (b, 1 + k) holds
+    each pair's number, then its negatives. Raises NumericError if the loss is not finite.
+    """
+
+    def __init__(self, model: "SentenceTransformer", loss: Loss, data: TrainingData) -> None:
+        super().__init__()
+        self.model = model
+        self._loss = loss
+        self._data = data
+
+    def forward(self, features: Iterable[Features], labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss over the batch."""
+        return self.of([self.model(column)["sentence_embedding"] for column in features], labels)
+
+    def of(self, columns: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of a batch whose columns are embedded, each of shape (b, d)."""
+        query, *documents = (torch.nn.functional.normalize(column.float(), dim=1) for column in columns)
+        batch = self.batch(query, torch.cat(documents), labels.cpu().numpy().astype(np.int32))
+        value = self._loss(batch).mean()
+        if not torch.isfinite(value):
+            message = f"the training loss is {value.item()}"
+            raise NumericError(message)
+        return value
+
+    def batch(self, query: torch.Tensor, documents: torch.Tensor, labels: IntArray) -> Batch:
+        """Put together what the loss sees: unit vectors (b, d) and (c, d), labels (b, 1 + k)."""
+        b, device = len(query), query.device
+        rows, negatives = labels[:, 0], labels[:, 1:]
+        document = np.concatenate([self._data.positive[rows], negatives.T.reshape(-1)])
+        target = torch.arange(b, device=device)
+        own = target[:, None] + b * torch.arange(1, negatives.shape[1] + 1, device=device)
+        allowed = np.broadcast_to(np.not_equal(document, PADDING), (b, len(document)))
+        if self._data.known is not None:
+            allowed = allowed & ~self._data.is_known(self._data.query[rows], document)
+            allowed[np.arange(b), np.arange(b)] = True
+        return Batch(
+            student=Cosines(query, documents),
+            target=target,
+            allowed=torch.tensor(allowed, device=device),
+            own=own,
+            weight=self._weight(rows, own, len(document)),
+            guide=self._guide(rows, document, device),
+            teacher=self._teacher(rows, negatives, device),
+        )
+
+    def _weight(self, rows: IntArray, own: torch.Tensor, c: int) -> torch.Tensor | None:
+        """Spread the weights (b, k) of each query's own negatives over all columns of the batch. Shape (b, c).
+
+        A negative that is doubtful for its own query counts in full for the others.
+        """
+        if self._data.weight is None:
+            return None
+        weight = torch.ones((len(rows), c), device=own.device)
+        return weight.scatter(1, own, torch.from_numpy(self._data.weight[rows]).to(weight))
+
+    def _guide(self, rows: IntArray, document: IntArray, device: torch.device) -> Cosines | None:
+        """Look up the guide's vectors; what stands for padding means nothing."""
+        if self._loss.guidance != "blocks":
+            return None
+        (guide,) = self._data.guides
+        query = guide.embed_queries()[self._data.query[rows]]
+        documents = guide.embed_documents()[np.maximum(document, 0)]
+        return Cosines(torch.from_numpy(query).to(device), torch.from_numpy(documents).to(device))
+
+    def _teacher(self, rows: IntArray, negatives: IntArray, device: torch.device) -> torch.Tensor | None:
+        """Look up the teachers' scores of each pair's positive and negatives. Shape (t, b, 1 + k)."""
+        if self._loss.guidance != "scores":
+            return None
+        document = np.concatenate([self._data.positive[rows][:, None], negatives], axis=1)
+        query = np.broadcast_to(self._data.query[rows][:, None], document.shape)
+        present = np.not_equal(document, PADDING)
+        scores: FloatArray = np.zeros((len(self._data.guides), *document.shape), dtype=np.float32)
+        for place, guide in enumerate(self._data.guides):
+            scores[place][present] = guide.score(query[present], document[present])
+        return torch.from_numpy(scores).to(device)

@@ -1,0 +1,1 @@
+"""Refresh: whether and when the negatives of a training change, one file per schedule."""
