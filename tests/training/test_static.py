@@ -12,8 +12,8 @@ from harness.registry import BASES
 from harness.spec import TrainingSpec
 from harness.teachers.minilm import minilm_folder
 from harness.training.bases import Static
-from harness.training.static import tokenised
 from harness.training.data import TrainingData
+from harness.training.static import tokenised
 from harness.training.trainer import train
 
 TEXTS = (
