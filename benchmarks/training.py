@@ -1,0 +1,425 @@
+"""Training and evaluation beside sentence-transformers used directly: same pairs, same steps, same machine.
+
+    python benchmarks/training.py guided        # a looked-up guide against GISTEmbedLoss, which runs it
+    python benchmarks/training.py plain         # an InfoNCE arm against the trainer used directly
+    python benchmarks/training.py encode        # encoding against model.encode
+    WINNOW_DATA=folder python benchmarks/training.py sweep    # ten arms, three seeds, end to end, on stackfaq
+    python benchmarks/training.py               # all of them
+
+The two sides of a comparison take turns in one process, after a turn that does not
+count; what is printed are medians and their ratio. `sweep` runs `winnow sweep` and a
+plain script as two processes, imports included. JSON goes to `--out`.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from harness.losses.base import Loss
+from harness.registry import LOSSES
+from harness.seeding import derive_seed
+from harness.sources.kept import load_collection
+from harness.spec import Component, TrainingSpec
+from harness.store import Store
+from harness.teachers.base import Workspace, build_pool, teacher_of
+from harness.teachers.dense import BiEncoder, load_encoder
+from harness.teachers.guide import StoredGuide
+from harness.teachers.minilm import minilm_folder
+from harness.training.bases import MiniLM3L, Static
+from harness.training.data import TrainingData
+from harness.training.trainer import train
+
+if TYPE_CHECKING:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from harness.collection import Collection
+
+Result = dict[str, float | int | str]
+GUIDE = Component(name="minilm", params={"max_length": 128})
+SEED = 0
+QUICKSTART = Component(name="docstrings", params={"train_pairs": 2000, "dev_queries": 300, "test_queries": 400})
+"""The quickstart's collection: where that has been run, its pool is in the store."""
+
+
+def in_turns(actions: Sequence[Callable[[], float]], turns: int) -> list[float]:
+    """Return the median of what each action measures, all of them taking turns; the first turn does not count."""
+    measured = [[action() for action in actions] for _ in range(turns + 1)][1:]
+    return [statistics.median(column) for column in zip(*measured, strict=True)]
+
+
+def docstrings(pairs: int, work: Workspace) -> TrainingData:
+    """Return the first pairs of the docstrings with one mined negative each, guided by MiniLM from the store."""
+    collection = load_collection(QUICKSTART, work.store)
+    pool = build_pool(teacher_of(GUIDE), collection, "train", 100, work)
+    first = pool.eligible.argmax(axis=1)
+    return TrainingData(
+        collection.query_texts,
+        collection.document_texts,
+        pool.query[:pairs],
+        pool.positive_document[:pairs],
+        pool.document[np.arange(len(first)), first][:pairs, None],
+        guides=(StoredGuide(GUIDE, collection, work),),
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What both sides of a comparison train: a student, pairs, batches."""
+
+    student: str
+    data: TrainingData
+    training: TrainingSpec
+    max_length: int = 64
+
+    @property
+    def texts(self) -> list[str]:
+        """Return all texts of the collection."""
+        return [*self.data.query_texts, *self.data.document_texts]
+
+    def ours(self) -> "SentenceTransformer":
+        """Return the student as an arm loads it."""
+        base = Static() if self.student == "static" else MiniLM3L()
+        return base.load(max_length=self.max_length, texts=self.texts)
+
+    def theirs(self) -> "SentenceTransformer":
+        """Return the student as the library's own modules make it."""
+        return full_static(self.max_length) if self.student == "static" else self.ours()
+
+    def columns(self) -> dict[str, list[str]]:
+        """Return the pairs as columns of texts."""
+        data = self.data
+        return {
+            "anchor": [data.query_texts[index] for index in data.query],
+            "positive": [data.document_texts[index] for index in data.positive],
+            "negative": [data.document_texts[index] for index in data.negative[:, 0]],
+        }
+
+
+def full_static(max_length: int) -> "SentenceTransformer":
+    """Return a StaticEmbedding of the library over MiniLM's whole token table."""
+    from safetensors.torch import load_file
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(minilm_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    table = load_file(str(minilm_folder() / "model.safetensors"))["embeddings.word_embeddings.weight"]
+    return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=table.float())], device="cpu")
+
+
+def our_training(setting: Setting, loss: Loss) -> tuple[float, list[float]]:
+    """Return seconds and losses of an arm's training."""
+    model = setting.ours()
+    start = time.perf_counter()
+    trained = train(model, setting.data, setting.training, loss, SEED)
+    return time.perf_counter() - start, list(trained.losses)
+
+
+def library_training(
+    setting: Setting, loss_of: "Callable[[SentenceTransformer], torch.nn.Module]", every: int = 1
+) -> tuple[float, list[float]]:
+    """Return seconds and losses of the library's trainer used directly; it notes a loss every `every` steps."""
+    import datasets
+    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+
+    model, training = setting.theirs(), setting.training
+    with tempfile.TemporaryDirectory() as scratch:
+        start = time.perf_counter()
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=scratch,
+            num_train_epochs=training.epochs,
+            per_device_train_batch_size=training.batch_size,
+            learning_rate=training.learning_rate,
+            warmup_steps=training.warmup_share,
+            seed=derive_seed(SEED, "training"),
+            data_seed=derive_seed(SEED, "training"),
+            logging_steps=every,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            use_cpu=True,
+        )
+        trainer = SentenceTransformerTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=datasets.Dataset.from_dict(setting.columns()),
+            loss=loss_of(model),
+        )
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+            trainer.train()
+        seconds = time.perf_counter() - start
+    return seconds, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+def settings(work: Workspace, students: Sequence[str]) -> dict[str, Setting]:
+    """Return what is trained, by student; a transformer on a CPU gets fewer steps."""
+    sizes = {
+        "static": (2000, TrainingSpec(epochs=3, batch_size=64)),
+        "minilm_3l": (320, TrainingSpec(epochs=1, batch_size=32, learning_rate=5e-5)),
+    }
+    return {name: Setting(name, docstrings(sizes[name][0], work), sizes[name][1]) for name in students}
+
+
+def guided(work: Workspace, turns: int) -> list[Result]:
+    """Compare a looked-up guide with one that is run, and with no guide."""
+    from sentence_transformers.sentence_transformer.losses import GISTEmbedLoss, MultipleNegativesRankingLoss
+
+    guide = load_encoder(str(minilm_folder()), max_length=128)
+    gist, plain = (cast("Loss", LOSSES.create(name, {})) for name in ("gist", "info_nce"))
+    rows: list[Result] = []
+    for name, setting in settings(work, ("static", "minilm_3l")).items():
+        setting.data.guides[0].embed_documents()
+        losses: dict[str, list[float]] = {}
+
+        def noted(key: str, measured: tuple[float, list[float]], losses: dict[str, list[float]] = losses) -> float:
+            losses[key] = measured[1]
+            return measured[0]
+
+        looked_up, unguided, run, bare = in_turns(
+            [
+                lambda s=setting: noted("ours", our_training(s, gist)),
+                lambda s=setting: our_training(s, plain)[0],
+                lambda s=setting: noted("theirs", library_training(s, lambda model: GISTEmbedLoss(model, guide))),
+                lambda s=setting: library_training(s, MultipleNegativesRankingLoss)[0],
+            ],
+            turns,
+        )
+        apart = max(abs(left - right) for left, right in zip(losses["ours"], losses["theirs"], strict=True))
+        rows.append(
+            {
+                "student": name,
+                "steps": len(losses["ours"]),
+                "looked-up guide, s": looked_up,
+                "no guide, s": unguided,
+                "GISTEmbedLoss, s": run,
+                "MNRL, s": bare,
+                "library / looked-up": run / looked_up,
+                "looked-up / no guide": looked_up / unguided,
+                "largest difference of a loss": apart,
+            }
+        )
+    return rows
+
+
+def plain(work: Workspace, turns: int) -> list[Result]:
+    """Compare an InfoNCE arm with the trainer used directly."""
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    loss = cast("Loss", LOSSES.create("info_nce", {}))
+    rows: list[Result] = []
+    for name, setting in settings(work, ("static", "minilm_3l")).items():
+        ours, theirs = in_turns(
+            [
+                lambda s=setting: our_training(s, loss)[0],
+                lambda s=setting: library_training(s, MultipleNegativesRankingLoss, every=500)[0],
+            ],
+            turns,
+        )
+        rows.append({"student": name, "ours, s": ours, "trainer, s": theirs, "ours / trainer": ours / theirs})
+    return rows
+
+
+def encoding(work: Workspace, turns: int) -> list[Result]:
+    """Compare a teacher that encodes into an empty store with the library's encode."""
+    sizes = {"train_pairs": 300, "dev_queries": 100, "test_queries": 100, "documents": 600}
+    whole = load_collection(Component(name="docstrings", params=sizes), work.store)
+    texts = list(whole.document_texts)
+    model = load_encoder(str(minilm_folder()), max_length=128)
+
+    def ours() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            cast("BiEncoder", teacher_of(GUIDE)).embed_documents(whole, Workspace(Store(Path(folder))))
+            return time.perf_counter() - start
+
+    def theirs() -> float:
+        start = time.perf_counter()
+        model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        return time.perf_counter() - start
+
+    ours_seconds, theirs_seconds = in_turns([ours, theirs], turns)
+    return [
+        {
+            "texts": len(texts),
+            "teacher, texts/s": len(texts) / ours_seconds,
+            "model.encode, texts/s": len(texts) / theirs_seconds,
+            "teacher / encode": theirs_seconds / ours_seconds,
+        }
+    ]
+
+
+ARMS = {
+    "naive top-k": "topk",
+    "shifted by 10": "{name: topk_shifted, shift: 10}",
+    "uniform of 50": "{name: bge_window, start: 0, stop: 50, ranks: eligible}",
+    "Abs 0.7": "{name: topk_abs, threshold: 0.7}",
+    "MarginPos 0.05": "{name: topk_marginpos, margin: 0.05}",
+    "MarginPos 0.10": "{name: topk_marginpos, margin: 0.10}",
+    "PercPos 0.95": "{name: topk_percpos, share: 0.95}",
+    "PercPos 0.90": "{name: topk_percpos, share: 0.90}",
+    "PercPos 0.80": "{name: topk_percpos, share: 0.80}",
+    "PercPos 0.70": "{name: topk_percpos, share: 0.70}",
+}
+"""The arms of ten_arms.py in the words of a sweep file."""
+
+
+def sweep(work: Workspace, turns: int) -> list[Result]:
+    """Compare `winnow sweep` on an empty store with a plain script, end to end, once."""
+    del turns
+    root = os.environ.get("WINNOW_DATA")
+    if root is None:
+        print("sweep: WINNOW_DATA does not say where the judged collections are; left out", file=sys.stderr)
+        return []
+    dataset = Component(name="beir_folder", params={"path": str(Path(root) / "stackfaq"), "hide_positives": 0})
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "given.json").write_text(json.dumps(as_plain(load_collection(dataset, work.store))), encoding="utf-8")
+        (folder / "sweep.yaml").write_text(sweep_file(dataset), encoding="utf-8")
+        here = Path(__file__).parent
+        start = time.perf_counter()
+        quietly(sys.executable, str(here / "ten_arms.py"), str(folder / "given.json"), str(folder / "out.json"))
+        script = time.perf_counter() - start
+        start = time.perf_counter()
+        places = ("--results", str(folder / "results"), "--reports", str(folder / "reports"))
+        quietly(sys.executable, "-m", "harness", "sweep", str(folder / "sweep.yaml"), "--workers", "2", *places)
+        ours = time.perf_counter() - start
+        theirs = json.loads((folder / "out.json").read_text(encoding="utf-8"))
+        records = [
+            json.loads(path.read_text(encoding="utf-8"))
+            for path in (folder / "results" / "ten_arms" / "runs").glob("*/record.json")
+        ]
+    print(f"script: {script:.0f} s ({parts(theirs['seconds'])}); winnow sweep: {ours:.0f} s; {script / ours:.1f} times")
+    rows: list[Result] = []
+    for name, found in theirs["arms"].items():
+        own = [record for record in records if record["spec"]["arm"]["name"] == name]
+        scores = [record["metrics"]["test"]["ndcg_at_10"] for record in own]
+        rows.append(
+            {
+                "arm": name,
+                "pairs": own[0]["pairs"],
+                "script's rows": found["rows"],
+                "nDCG@10": statistics.mean(scores),
+                "script's": statistics.mean(found["ndcg_at_10"]),
+                "sd": statistics.stdev(scores),
+                "script's sd": statistics.stdev(found["ndcg_at_10"]),
+            }
+        )
+    return [*rows, {"arm": "all, seconds", "nDCG@10": ours, "script's": script}]
+
+
+def as_plain(collection: "Collection") -> dict[str, object]:
+    """Return what a script reads: pairs and corpus as texts, test queries and their relevant documents by id."""
+    train, test = collection.split("train"), collection.split("test")
+    relevant: dict[str, list[str]] = {}
+    for query, document, grade in zip(test.query, test.document, test.grade, strict=True):
+        if grade > 0:
+            relevant.setdefault(collection.query_ids[query], []).append(collection.document_ids[document])
+    text_of = dict(zip(collection.query_ids, collection.query_texts, strict=True))
+    return {
+        "model": str(minilm_folder()),
+        "pairs": {
+            "anchor": [collection.query_texts[index] for index in train.query[train.labelled]],
+            "positive": [collection.document_texts[index] for index in train.document[train.labelled]],
+        },
+        "corpus": dict(zip(collection.document_ids, collection.document_texts, strict=True)),
+        "queries": {query: text_of[query] for query in relevant},
+        "relevant": relevant,
+    }
+
+
+def sweep_file(dataset: Component) -> str:
+    """Return the sweep: each arm trains on the pairs that keep all negatives, as the script's do."""
+    arms = "\n".join(f"  - {{name: {name}, miner: {miner}}}" for name, miner in ARMS.items())
+    return f"""
+name: ten_arms
+question: Ten ways of mining on one collection.
+datasets: {json.dumps({"name": dataset.name, **dataset.params})}
+seeds: [0, 1, 2]
+equal_queries: false
+defaults:
+  base: static
+  teacher: {{name: minilm, max_length: 128}}
+  negatives: 4
+  depth: 100
+  on_shortage: drop
+  training: {{epochs: 3, batch_size: 64, learning_rate: 0.002}}
+arms:
+{arms}
+"""
+
+
+def quietly(*command: str) -> None:
+    """Run a command; show what it printed only if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own scripts
+    if done.returncode:
+        print(done.stdout, done.stderr, file=sys.stderr)
+        raise SystemExit(done.returncode)
+
+
+def parts(seconds: dict[str, float]) -> str:
+    """Write seconds by stage."""
+    return ", ".join(f"{name} {spent:.0f} s" for name, spent in seconds.items())
+
+
+def table(rows: list[Result]) -> str:
+    """Lay rows out in columns."""
+    if not rows:
+        return ""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names, *([shown(row.get(name, "")) for name in names] for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(names))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+
+
+def shown(value: float | str) -> str:
+    """Write a figure to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+PARTS = {"guided": guided, "plain": plain, "encode": encoding, "sweep": sweep}
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--turns", type=int, default=3, help="turns that count (default: 3)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of each side (default: 2)")
+    parser.add_argument("--store", type=Path, default=Path("results/.store"))
+    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    options = parser.parse_args()
+    if unknown := [name for name in options.parts if name not in PARTS]:
+        parser.error(f"unknown part {unknown[0]!r}; choose from {', '.join(PARTS)}")
+    import torch
+
+    torch.set_num_threads(options.threads)
+    warnings.simplefilter("ignore")
+    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+    figures: dict[str, list[Result]] = {}
+    for name in options.parts or PARTS:
+        figures[name] = PARTS[name](Workspace(Store(options.store)), options.turns)
+        print(f"\n{name}\n{table(figures[name])}", flush=True)
+    if options.out:
+        options.out.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
