@@ -58,7 +58,7 @@ class ArmReader:
             where = settings["training.guides"].path if training.guides else (*path, "training", "guides")
             self._findings.add(where, mistake)
         if training and not (miner and mining is None) and (mistake := objection(training, mining)):
-            self._findings.add(settings["training.loss"].path, mistake)
+            self._findings.add((*path, "training", "loss"), mistake)
         complete = base and name and (mining or not miner) and (training or not _trained(settings))
         if frame is None or not complete:
             return None

@@ -58,17 +58,25 @@ class Cosines:
     @cached_property
     def query_document(self) -> "torch.Tensor":
         """Queries against documents. Shape (b, c)."""
-        return self.queries @ self.documents.T
+        return _products(self.queries, self.documents)
 
     @cached_property
     def query_query(self) -> "torch.Tensor":
         """Queries against queries. Shape (b, b)."""
-        return self.queries @ self.queries.T
+        return _products(self.queries, self.queries)
 
     @cached_property
     def positive_document(self) -> "torch.Tensor":
         """Positives against documents. Shape (b, c)."""
-        return self.documents[: len(self.queries)] @ self.documents.T
+        return _products(self.documents[: len(self.queries)], self.documents)
+
+
+def _products(left: "torch.Tensor", right: "torch.Tensor") -> "torch.Tensor":
+    """Multiply (n, d) and (m, d), in full precision also under autocast: ceilings are finer than bfloat16. Shape (n, m)."""
+    import torch
+
+    with torch.autocast(left.device.type, enabled=False):
+        return left @ right.T
 
 
 @dataclass(frozen=True, kw_only=True)

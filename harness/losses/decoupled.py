@@ -30,7 +30,7 @@ class Decoupled(Loss):
     bounded_below: ClassVar[bool] = False
 
     scale: Scale = 20.0
-    sigma: Annotated[float, Interval(gt=0.0, le=10.0)] | None = None
+    sigma: Annotated[float, Interval(ge=0.01, le=10.0)] | None = None
 
     def __call__(self, batch: Batch) -> "torch.Tensor":
         """Return the loss of each query; a weight multiplies the exponential of its document. Shape (b,)."""

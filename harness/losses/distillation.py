@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["KLDistillation", "MarginMSE"]
 
 ScoreScale = Annotated[float, Interval(gt=0.0, le=1000.0)] | None
-"""What teachers' scores are multiplied by after they are brought to [0, 1] row by row; None leaves one's as they are."""
+"""What teachers' scores are multiplied by once they lie in [0, 1] row by row; None leaves one's as they are."""
 
 _SMALLEST_SPREAD = 1e-6
 
@@ -97,7 +97,7 @@ class KLDistillation(_Distillation):
     mined negatives has loss 0.
     """
 
-    teacher_temperature: Annotated[float, Interval(gt=0.0, le=1000.0)] = 1.0
+    teacher_temperature: Annotated[float, Interval(ge=0.001, le=1000.0)] = 1.0
 
     def __call__(self, batch: Batch) -> "torch.Tensor":
         """Return the loss of each query; a weight multiplies the exponential of its document in both. Shape (b,)."""

@@ -50,7 +50,9 @@ class InfoNCE(Loss):
     def _parameters_go_together(self) -> Self:
         message = ""
         if "query_to_doc" not in self.directions or len(set(self.directions)) != len(self.directions):
-            message = f"directions are query_to_doc and any others, each once, not {', '.join(self.directions) or 'none'}"
+            message = (
+                f"directions are query_to_doc and any others, each once, not {', '.join(self.directions) or 'none'}"
+            )
         if self.partition == "per_direction" and {"query_to_query", "doc_to_doc"} & set(self.directions):
             message = "per_direction needs the positive in every direction, and query_to_query and doc_to_doc lack it"
         if self.hardness is None and self.hardness_strength:

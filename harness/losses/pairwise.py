@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["MannWhitney", "Pairwise"]
 
 
-@LOSSES.register("pairwise", paper="Zhan et al. 2021, STAR, arXiv:2104.08051; Xiong et al. 2021, ANCE, arXiv:2007.00808")
+@LOSSES.register(
+    "pairwise", paper="Zhan et al. 2021, STAR, arXiv:2104.08051; Xiong et al. 2021, ANCE, arXiv:2007.00808"
+)
 @dataclass(kw_only=True, config=STRICT)
 class Pairwise(Loss):
     """Mean over a query's negatives of -log of the positive's share in a softmax of the two.
