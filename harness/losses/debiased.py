@@ -66,5 +66,6 @@ def _loss(batch: Batch, scale: float, tau_plus: float, beta: float) -> "torch.Te
     share = importance.masked_fill(~batch.negative, lowest).softmax(dim=1)
     total = n * (share * (negative - top[:, None]).exp()).sum(dim=1)
     one = (positive - top).exp()
-    estimate = (total - tau_plus * n * one) / (1.0 - tau_plus)
-    return top - positive + (one + torch.maximum(estimate, n * (-scale - top).exp())).log()
+    if tau_plus > 0.0:  # else only rounding could bring the sum under its floor, and take the gradient
+        total = torch.maximum((total - tau_plus * n * one) / (1.0 - tau_plus), n * (-scale - top).exp())
+    return top - positive + (one + total).log()

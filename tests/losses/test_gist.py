@@ -7,17 +7,17 @@ from harness.errors import ConfigError
 from harness.losses.gist import Gist
 from harness.losses.info_nce import InfoNCE
 from harness.losses.self_guided import SelfGuided
-from tests.losses.batches import G, S, Given, batch
+from tests.losses.batches import G, Given, S, batch
 
 ALONE = {"contrast_queries": False, "contrast_positives": False}
 SELF_ALONE = {"contrast_queries": False, "contrast_documents": False}
 
 
 def hidden(loss, given):
-    """List the documents that get no gradient."""
+    """List the documents that get no gradient, positives apart."""
     similarity = given.similarity.clone().requires_grad_()
     loss(replace(given, student=replace(given.student, query_document=similarity))).sum().backward()
-    return torch.nonzero(similarity.grad == 0.0).tolist()
+    return torch.nonzero((similarity.grad == 0.0) & given.negative).tolist()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 from harness.errors import ConfigError
 from harness.losses.info_nce import InfoNCE
 from harness.registry import LOSSES
-from tests.losses.batches import G, S, Given, batch
+from tests.losses.batches import G, Given, S, batch
 
 
 def test_the_golden_fixture_has_its_value():
