@@ -72,7 +72,7 @@ class Cosines:
 
 
 def _products(left: "torch.Tensor", right: "torch.Tensor") -> "torch.Tensor":
-    """Multiply (n, d) and (m, d), in full precision also under autocast: ceilings are finer than bfloat16. Shape (n, m)."""
+    """Multiply (n, d) and (m, d), also under autocast in full precision: bfloat16 moves ceilings. Shape (n, m)."""
     import torch
 
     with torch.autocast(left.device.type, enabled=False):
@@ -171,8 +171,8 @@ class Loss(ABC):
 
     @abstractmethod
     def __call__(self, batch: Batch) -> "torch.Tensor":
-        """Return the loss of each query, never NaN; 0, without a gradient, where there is nothing to learn. Shape (b,).
+        """Return the loss of each query, never NaN. Shape (b,).
 
-        A weight of 0 counts as not allowed, and only ratios of weights and counts of
-        negatives may enter.
+        A query without negatives has no gradient, and loss 0 unless the class says otherwise.
+        What `allowed` refuses has no influence, and a weight of 0 counts as refused.
         """

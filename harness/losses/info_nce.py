@@ -29,7 +29,8 @@ class InfoNCE(Loss):
     """Cross-entropy of the positive among the allowed documents; `scale` is the inverse temperature.
 
     `directions` adds what else the positive's cosine has to exceed: with `joint` in one
-    softmax (GTE, arXiv:2308.03281), with `per_direction` in one softmax each, whose losses
+    softmax (GTE, arXiv:2308.03281; with doc_to_query it holds the positive twice, and the
+    loss is log 2 at least), with `per_direction` in one softmax each, whose losses
     are averaged (arXiv:2310.19923). `hardness` adds `hardness_strength` times the cosine,
     as a constant, to the logits of the documents of other queries (`in_batch`, LLaVE eq.
     5, arXiv:2503.04812, strength 9), of the mined negatives (`hard`, EmbeddingGemma,
