@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from harness.config.around import AROUND, OFF
 from harness.config.components import read_component
 from harness.config.findings import Findings, Setting, placed
-from harness.config.training import guidance, read_training
+from harness.config.training import guidance, objection, read_training
 from harness.mistakes import KeyPath, dotted, shown
 from harness.recipes import RECIPES
 from harness.registry import unknown_name
@@ -57,6 +57,8 @@ class ArmReader:
         if training and not (miner and mining is None) and (mistake := guidance(training, mining)):
             where = settings["training.guides"].path if training.guides else (*path, "training", "guides")
             self._findings.add(where, mistake)
+        if training and not (miner and mining is None) and (mistake := objection(training, mining)):
+            self._findings.add((*path, "training", "loss"), mistake)
         complete = base and name and (mining or not miner) and (training or not _trained(settings))
         if frame is None or not complete:
             return None

@@ -11,9 +11,9 @@ from harness.registry import LOSSES, TEACHERS
 from harness.spec import Component, EarlyStoppingSpec, MiningSpec, TrainingSpec
 
 if TYPE_CHECKING:
-    from harness.losses.base import Guidance
+    from harness.losses.base import Guidance, Loss
 
-__all__ = ["guidance", "read_training"]
+__all__ = ["guidance", "objection", "read_training"]
 
 _LOSS = TrainingSpec.model_fields["loss"].default.name
 _PARTS = {"batching": "batchers", "refresh": "refreshes"}
@@ -57,6 +57,15 @@ def _guides(setting: Setting | None, findings: Findings) -> tuple[Component, ...
         items = [Setting(item, (*path, place)) for place, item in enumerate(value)]
     found = [read_component("teachers", item, findings) for item in items]
     return tuple(teacher for teacher in found if teacher is not None) if None not in found else None
+
+
+def objection(training: TrainingSpec, mining: MiningSpec | None) -> str | None:
+    """Say what the loss of an arm lacks in it; None if nothing."""
+    loss = LOSSES.create(training.loss.name, training.loss.params)
+    if not hasattr(loss, "objection"):
+        return None
+    guides = len(training.guides) or int(mining is not None)
+    return cast("Loss", loss).objection(guides=guides, mined=mining is not None or training.refresh is not None)
 
 
 def guidance(training: TrainingSpec, mining: MiningSpec | None) -> str | None:

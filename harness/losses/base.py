@@ -3,12 +3,21 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, TypeVar
+
+from annotated_types import Interval
+
+from harness.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Batch", "Blocks", "Cosines", "Guidance", "Loss"]
+__all__ = ["Batch", "Blocks", "Cosines", "Guidance", "Loss", "Scale", "looked_up", "weighted_mean"]
+
+T = TypeVar("T")
+
+Scale = Annotated[float, Interval(gt=0.0, le=1000.0)]
+"""What cosines are multiplied by: the inverse of a temperature."""
 
 Guidance = Literal["none", "blocks", "scores"]
 """What a loss looks up of teachers: nothing; one guide's similarities within the batch; scores of each pair's own."""
@@ -49,17 +58,25 @@ class Cosines:
     @cached_property
     def query_document(self) -> "torch.Tensor":
         """Queries against documents. Shape (b, c)."""
-        return self.queries @ self.documents.T
+        return _products(self.queries, self.documents)
 
     @cached_property
     def query_query(self) -> "torch.Tensor":
         """Queries against queries. Shape (b, b)."""
-        return self.queries @ self.queries.T
+        return _products(self.queries, self.queries)
 
     @cached_property
     def positive_document(self) -> "torch.Tensor":
         """Positives against documents. Shape (b, c)."""
-        return self.documents[: len(self.queries)] @ self.documents.T
+        return _products(self.documents[: len(self.queries)], self.documents)
+
+
+def _products(left: "torch.Tensor", right: "torch.Tensor") -> "torch.Tensor":
+    """Multiply (n, d) and (m, d), also under autocast in full precision: bfloat16 moves ceilings. Shape (n, m)."""
+    import torch
+
+    with torch.autocast(left.device.type, enabled=False):
+        return left @ right.T
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +91,7 @@ class Batch:
     similarities for a loss whose guidance is `blocks`, `teacher` (t, b, 1 + k) the scores
     that t teachers give the positive and the own negatives for one whose guidance is
     `scores`; none of them carries a gradient. What `allowed` refuses has scores of no meaning.
+    `document` (c,), where it is given, numbers the documents: equal numbers are the same document.
     """
 
     student: Blocks
@@ -83,6 +101,7 @@ class Batch:
     weight: "torch.Tensor | None" = None
     guide: Blocks | None = None
     teacher: "torch.Tensor | None" = None
+    document: "torch.Tensor | None" = None
 
     @property
     def similarity(self) -> "torch.Tensor":
@@ -96,11 +115,39 @@ class Batch:
 
     @cached_property
     def negative(self) -> "torch.Tensor":
-        """Which documents are negatives: those allowed, less the positive. Shape (b, c)."""
+        """Which documents are negatives: those allowed with a weight, less the positive. Shape (b, c)."""
         import torch
 
         columns = torch.arange(self.allowed.shape[1], device=self.allowed.device)
-        return self.allowed & (columns != self.target[:, None])
+        negative = self.allowed & (columns != self.target[:, None])
+        return negative if self.weight is None else negative & (self.weight > 0.0)
+
+    @cached_property
+    def mass(self) -> "torch.Tensor":
+        """How much each document counts as a negative, in the type of the cosines: 0 for what is none. Shape (b, c)."""
+        mass = self.negative.to(self.similarity.dtype)
+        return mass if self.weight is None else mass * self.weight.to(mass).masked_fill(~self.negative, 0.0)
+
+    @property
+    def is_own(self) -> "torch.Tensor":
+        """Which documents are mined for the query of their row, allowed or not. Shape (b, c)."""
+        import torch
+
+        return torch.zeros_like(self.allowed).scatter(1, self.own, torch.ones_like(self.own, dtype=torch.bool))
+
+
+def weighted_mean(value: "torch.Tensor", mass: "torch.Tensor") -> "torch.Tensor":
+    """Return the mean of each row by its masses, 0 for a row without any. Shape (b, m) to (b,)."""
+    total = mass.sum(dim=1)
+    return (value * mass).sum(dim=1) / total.where(total > 0.0, 1.0)
+
+
+def looked_up(found: "T | None", what: str) -> T:
+    """Return what was looked up for a guided loss; raise ConfigError if nothing was."""
+    if found is None:
+        message = f"the loss needs {what}, and the batch has none"
+        raise ConfigError(message)
+    return found
 
 
 class Loss(ABC):
@@ -113,6 +160,19 @@ class Loss(ABC):
     guidance: ClassVar[Guidance] = "none"
     bounded_below: ClassVar[bool] = True
 
+    @property
+    def row_wise(self) -> bool:
+        """Whether the columns of `query_document` may mean other documents in every row, and no other block is read."""
+        return True
+
+    def objection(self, *, guides: int, mined: bool) -> str | None:  # noqa: ARG002  for losses that do object
+        """Say what it lacks in an arm with so many guides, and with or without mined negatives; None if nothing."""
+        return None
+
     @abstractmethod
     def __call__(self, batch: Batch) -> "torch.Tensor":
-        """Return the loss of each query, never NaN. Shape (b,)."""
+        """Return the loss of each query, never NaN. Shape (b,).
+
+        A query without negatives has no gradient, and loss 0 unless the class says otherwise.
+        What `allowed` refuses has no influence, and a weight of 0 counts as refused.
+        """

@@ -65,6 +65,7 @@ class Contrast(torch.nn.Module):
             weight=self._weight(rows, own, len(document)),
             guide=self._guide(rows, document, device),
             teacher=self._teacher(rows, negatives, device),
+            document=torch.from_numpy(document).to(device),
         )
 
     def _weight(self, rows: IntArray, own: torch.Tensor, c: int) -> torch.Tensor | None:

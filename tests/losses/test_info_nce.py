@@ -2,11 +2,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from harness.errors import ConfigError
 from harness.losses.info_nce import InfoNCE
 from harness.registry import LOSSES
-from tests.losses.batches import G, batch
+from tests.losses.batches import G, Given, S, batch
 
 
 def test_the_golden_fixture_has_its_value():
@@ -67,3 +68,83 @@ def test_weights_of_one_change_nothing_and_a_weight_of_zero_takes_a_document_out
 def test_the_scale_has_a_range():
     with pytest.raises(ConfigError, match="scale"):
         LOSSES.create("info_nce", {"scale": 0.0})
+
+
+def test_both_directions_apart_and_averaged_have_their_known_value():
+    loss = InfoNCE(scale=10.0, directions=("query_to_doc", "doc_to_query"), partition="per_direction")
+
+    assert loss(batch(G)).mean().item() == pytest.approx(0.4621600448, abs=1e-9)
+
+
+@pytest.mark.parametrize(("k", "expected"), [(1, 0.2426443354), (2, 0.2462794723), (99, 0.2462794723)])
+def test_only_the_most_similar_documents_of_other_queries_take_part(k, expected):
+    loss = InfoNCE(scale=10.0, in_batch_topk=k)(batch(G))
+
+    assert loss.mean().item() == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_most_similar_are_counted_without_mined_and_refused_documents():
+    similarity = torch.tensor([[0.9, 0.5, 0.8, 0.7], [0.2, 0.9, 0.6, 0.3]], dtype=torch.float64)
+    allowed = torch.tensor([[True, True, True, False], [True, True, True, True]])
+    terms = torch.exp(20.0 * similarity)
+    expected = [terms[0, [0, 1, 2]].sum() / terms[0, 0], terms[1, [1, 2, 3]].sum() / terms[1, 1]]
+
+    loss = InfoNCE(in_batch_topk=1)(batch(similarity, allowed))
+
+    assert torch.allclose(loss, torch.stack(expected).log())
+
+
+def test_hardness_of_in_batch_negatives_has_its_known_value():
+    loss = InfoNCE(scale=20.0, hardness="in_batch", hardness_strength=5.0)
+
+    assert loss(batch(S)).mean().item() == pytest.approx(6.1789890, abs=1e-7)
+
+
+def test_weights_of_unlabelled_documents_have_their_known_value():
+    probability = torch.tensor([[0.0, 0.9, 0.2], [0.2, 0.0, 0.9], [0.1, 0.3, 0.0]], dtype=torch.float64)
+    weight = 1.0 - probability * 0.5 / (1.0 - 0.5 * probability)
+
+    loss = InfoNCE(scale=10.0)(batch(G, weight=weight.fill_diagonal_(1.0)))
+
+    assert loss.mean().item() == pytest.approx(0.0821615113, abs=1e-9)
+
+
+def test_a_refused_document_is_no_negative_in_any_direction():
+    every = ("query_to_doc", "query_to_query", "doc_to_query", "doc_to_doc")
+    blocks = [torch.rand(3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) for _ in range(3)]
+    student = Given(*(block.requires_grad_() for block in blocks))
+    allowed = torch.ones(3, 3, dtype=torch.bool)
+    allowed[0, 2] = False
+
+    InfoNCE(directions=every)(batch(student.query_document, allowed, student=student)).sum().backward()
+
+    unread = [torch.nonzero(block.grad == 0.0).tolist() for block in blocks]
+    assert unread == [[[0, 2]], [[0, 0], [0, 2], [1, 1], [2, 0], [2, 2]], [[0, 0], [0, 2], [1, 1], [2, 2]]]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"directions": ["doc_to_query"]}, "directions are query_to_doc and any others, each once, not doc_to_query"),
+        ({"directions": ["query_to_doc", "query_to_doc"]}, "each once"),
+        ({"directions": []}, "not none"),
+        ({"directions": ["query_to_doc", "doc_to_doc"], "partition": "per_direction"}, "per_direction needs"),
+        ({"hardness_strength": 5.0}, "no effect without hardness"),
+        ({"in_batch_topk": 0}, "in_batch_topk must be"),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused(params, message):
+    with pytest.raises(ConfigError, match=message):
+        LOSSES.create("info_nce", params)
+
+
+def test_what_is_not_used_is_no_part_of_a_dump():
+    dumped = [
+        TypeAdapter(InfoNCE).dump_python(loss, mode="json")
+        for loss in (InfoNCE(), InfoNCE(directions=("query_to_doc", "doc_to_doc"), in_batch_topk=4))
+    ]
+
+    assert dumped == [
+        {"scale": 20.0},
+        {"scale": 20.0, "directions": ["query_to_doc", "doc_to_doc"], "in_batch_topk": 4},
+    ]

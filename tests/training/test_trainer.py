@@ -8,6 +8,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 from harness.errors import NumericError
+from harness.losses.base import Cosines
 from harness.losses.info_nce import InfoNCE
 from harness.spec import TrainingSpec
 from harness.training.bases import Static
@@ -222,3 +223,24 @@ def test_a_loss_that_is_not_finite_stops_the_training():
 
     with pytest.raises(NumericError, match="training loss is nan"):
         train(model, data(), FAST, InfoNCE(), 0)
+
+
+def test_a_batch_numbers_its_documents():
+    given = data(np.array([[13], [-1], [0]] * 4, dtype=np.int32))
+    vectors = torch.nn.functional.normalize(torch.randn(36, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+
+    batch = module(static(), given).batch(vectors[:12], vectors[12:], labels(given).numpy())
+
+    assert batch.document.tolist() == [*range(12), *([13, -1, 0] * 4)]
+
+
+@pytest.mark.parametrize("low", [torch.bfloat16, torch.float32])
+def test_cosines_keep_their_precision_under_autocast(low):
+    vectors = torch.nn.functional.normalize(torch.randn(9, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+    cosines = Cosines(vectors[:3], vectors[3:])
+    expected = vectors[:3] @ vectors[3:].T
+
+    with torch.autocast("cpu", dtype=low, enabled=low is torch.bfloat16):
+        found = cosines.query_document
+
+    assert torch.equal(found, expected)
