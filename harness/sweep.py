@@ -177,7 +177,11 @@ class _UnderWay:
         need it fail, each with a record.
         """
         threads = os.cpu_count() or 1
-        collections = {canonical(spec.dataset): Preparation(spec.dataset, None, threads) for spec in specs}
+        collections = {
+            canonical(dataset): Preparation(dataset, None, threads)
+            for spec in specs
+            for dataset in (spec.dataset, *spec.evaluate)
+        }
         pools = {
             canonical([spec.dataset, mining.teacher, mining.depth, mining.mix, mining.confirm]): Preparation(
                 spec.dataset, mining, threads
