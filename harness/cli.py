@@ -165,6 +165,7 @@ def _loaded(options: argparse.Namespace) -> "SweepSpec":
 
 
 def _plan(options: argparse.Namespace) -> int:
+    from harness.evaluation.sets import set_names
     from harness.plan import differences, estimate, fixed_arms, make_plan, statuses
 
     spec = _loaded(options)
@@ -193,6 +194,8 @@ def _plan(options: argparse.Namespace) -> int:
         print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
     if spec.search is not None:
         print(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+    if plan.sweep.evaluate:
+        print(f"  evaluated on {', '.join(set_names(plan.sweep.evaluate))} too")
     if cost.finished == cost.total:
         print(f"all {cost.total} runs are finished")
         return 0
