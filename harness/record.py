@@ -101,7 +101,7 @@ class RunRecord(Spec):
     fingerprint: str
     spec: RunSpec
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
-    evaluated: Annotated[dict[str, EvaluatedSplit], Field(exclude_if=_nothing)] = {}
+    evaluated: Annotated[dict[str, EvaluatedSplit], Field(default_factory=dict, exclude_if=_nothing)]
     steps: int = 0
     pairs: int = 0
     pairs_hash: str = ""

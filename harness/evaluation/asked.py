@@ -13,7 +13,7 @@ __all__ = ["Asked", "asked_of"]
 
 @dataclass(frozen=True)
 class Asked:
-    """Texts by id, and query id -> document id -> grade; a query bears a document's id only if that is to be dropped."""
+    """Texts by id, and query id -> document id -> grade; a query that bears a document's id is to lose it."""
 
     documents: dict[str, str]
     queries: dict[str, str]

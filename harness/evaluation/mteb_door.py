@@ -27,6 +27,8 @@ from harness.teachers.dense import encode
 
 if TYPE_CHECKING:
     from mteb.abstasks.retrieval import AbsTaskRetrieval
+    from mteb.abstasks.task_metadata import TaskMetadata
+    from mteb.models.models_protocols import EncoderProtocol
     from sentence_transformers import SentenceTransformer
 
 __all__ = ["MtebScores", "collection_task", "evaluate_by_mteb", "model_digest"]
@@ -60,10 +62,10 @@ def evaluate_by_mteb(
 
         task = make()
         result = mteb.evaluate(
-            _Encoder(model),
+            cast("EncoderProtocol", _Encoder(model)),
             task,
             cache=None if cache is None else ResultCache(cache),
-            encode_kwargs={"batch_size": _BATCH},
+            encode_kwargs={"batch_size": _BATCH, "show_progress_bar": False},
             co2_tracker=False,
             show_progress_bar=False,
         )
@@ -147,33 +149,41 @@ def _ours(scores: Mapping[str, float]) -> dict[str, float]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep mteb from telling about its progress."""
+    """Keep mteb and datasets from telling about their progress."""
+    import datasets
+
     logger = logging.getLogger("mteb")
-    before = logger.level
+    before, shown = logger.level, datasets.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
     try:
         yield
     finally:
         logger.setLevel(before)
+        if shown:
+            datasets.enable_progress_bars()
 
 
-def _metadata(name: str, collection: str, split: str, revision: str) -> object:
+def _metadata(name: str, collection: str, split: str, revision: str) -> "TaskMetadata":
     from mteb.abstasks.task_metadata import TaskMetadata
 
-    unknown = dict.fromkeys(
-        ("reference", "date", "domains", "task_subtypes", "license", "annotations_creators", "dialect")
-    )
     return TaskMetadata(
         name=name,
         dataset={"path": "winnow/collection", "revision": revision},
         description=collection,
+        reference=None,
         type="Retrieval",
         category="t2t",
         modalities=["text"],
         eval_splits=[split],
         eval_langs=["eng-Latn"],
         main_score="ndcg_at_10",
+        date=None,
+        domains=None,
+        task_subtypes=None,
+        license=None,
+        annotations_creators=None,
+        dialect=None,
         sample_creation=None,
         bibtex_citation=None,
-        **unknown,
     )

@@ -40,15 +40,14 @@ def evaluate_split(
     found = _ranked(queries, documents, rows, own, id_order(collection.document_ids, descending=True))
     top = Candidates(document=found.document[:, :DEEPEST], score=found.score[:, :DEEPEST])
     frame = per_query_metrics(_qrels(collection, rows), runs_of(collection, rows, top))
-    auc = dict(zip((collection.query_ids[query] for query in rows.queries), _auc(queries, documents, rows, own, found)))
+    names = [collection.query_ids[query] for query in rows.queries]
+    auc = dict(zip(names, _auc(queries, documents, rows, own, found).tolist(), strict=True))
     frame["auc"] = frame["query_id"].map(auc).astype("float64")
     frame.insert(0, "split", split)
     return frame
 
 
-def _ranked(
-    queries: FloatArray, documents: FloatArray, rows: Judgements, own: IntArray, place: IntArray
-) -> Candidates:
+def _ranked(queries: FloatArray, documents: FloatArray, rows: Judgements, own: IntArray, place: IntArray) -> Candidates:
     """Rank deep enough for HARD non-positives of every query, without its own document."""
     most = int(np.bincount(rows.query[rows.grade > 0]).max(initial=0))
     depth = max(DEEPEST, HARD + most)

@@ -50,7 +50,9 @@ def sets_tables(results: Results) -> tuple[SetsTable, ...]:
     if not names:
         return ()
     return tuple(
-        SetsTable(dataset, plan.metric, names, tuple(_row(cell, plan.metric, len(names)) for cell in results.on(dataset)))
+        SetsTable(
+            dataset, plan.metric, names, tuple(_row(cell, plan.metric, len(names)) for cell in results.on(dataset))
+        )
         for dataset in results.datasets
     )
 
@@ -117,14 +119,14 @@ def _heading(table: SetsTable) -> str:
 
 
 def _markdown(tables: tuple[SetsTable, ...]) -> str:
-    parts = [(f"## {escape_markdown(_heading(table))}", markdown_grid(_titles(table), _cells(table))) for table in tables]
+    parts = [
+        (f"## {escape_markdown(_heading(table))}", markdown_grid(_titles(table), _cells(table))) for table in tables
+    ]
     return "\n\n".join(text for part in parts for text in part) + "\n"
 
 
 def _latex(tables: tuple[SetsTable, ...]) -> str:
-    parts = [
-        f"% {notation.plain(_heading(table))}\n{latex_grid(_titles(table), _cells(table))}" for table in tables
-    ]
+    parts = [f"% {notation.plain(_heading(table))}\n{latex_grid(_titles(table), _cells(table))}" for table in tables]
     return "\n\n".join(["% \\usepackage{booktabs}", *parts]) + "\n"
 
 

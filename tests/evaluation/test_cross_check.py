@@ -8,8 +8,8 @@ import torch
 
 from harness.collection import Collection
 from harness.evaluation.metrics import per_query_metrics
-from harness.evaluation.rankings import evaluate_split
 from harness.evaluation.model import evaluate
+from harness.evaluation.rankings import evaluate_split
 from harness.sources.synthetic import Synthetic
 from harness.teachers.dense import encode, load_encoder
 from harness.teachers.minilm import minilm_folder
