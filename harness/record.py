@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field, ValidationError
 
@@ -101,7 +101,7 @@ class RunRecord(Spec):
     fingerprint: str
     spec: RunSpec
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
-    evaluated: Annotated[dict[str, EvaluatedSplit], Field(default_factory=dict, exclude_if=_nothing)]
+    evaluated: dict[str, EvaluatedSplit] = Field(default_factory=dict, exclude_if=_nothing)
     steps: int = 0
     pairs: int = 0
     pairs_hash: str = ""

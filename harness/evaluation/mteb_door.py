@@ -98,8 +98,16 @@ def collection_task(collection: Collection, split: str, drop_own: DropOwn = "aut
             texts = list(asked.documents.values())
             corpus = {"id": list(asked.documents), "title": [""] * len(texts), "text": texts}
             queries = {"id": list(asked.queries), "text": list(asked.queries.values())}
-            data = {"corpus": Dataset.from_dict(corpus), "queries": Dataset.from_dict(queries)}
-            self.dataset = {"default": {split: {**data, "relevant_docs": asked.qrels, "top_ranked": None}}}
+            self.dataset = {
+                "default": {
+                    split: {
+                        "corpus": Dataset.from_dict(corpus),
+                        "queries": Dataset.from_dict(queries),
+                        "relevant_docs": asked.qrels,
+                        "top_ranked": None,
+                    }
+                }
+            }
             self.data_loaded = True
 
     return CollectionTask()
