@@ -221,4 +221,4 @@ def _table(rows: list[Row], options: argparse.Namespace) -> str:
 
 
 def _cells(scores: dict[str, float]) -> str:
-    return "".join(f"{scores[name]:>8.4f}" if name in scores else " " * 8 for name in _TITLES)
+    return "".join(f"{scores[name]:>8.5f}" if name in scores else " " * 8 for name in _TITLES)

@@ -39,7 +39,7 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class MtebScores:
-    """Means over queries as mteb rounds them, to five decimals, by our names; `revision` is the dataset's."""
+    """Means over queries to five decimals, as mteb rounds most of them, by our names; `revision` is the dataset's."""
 
     task: str
     revision: str
@@ -152,7 +152,7 @@ _COMPARED = ("ndcg_at_10", "mrr_at_10", "recall_at_10", "recall_at_100", "map_at
 
 
 def _ours(scores: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(scores[name]) for name in _COMPARED}
+    return {name: round(float(scores[name]), 5) for name in _COMPARED}
 
 
 @contextmanager

@@ -67,7 +67,10 @@ class MtebBenchmark:
 def _components(task: "AbsTask") -> Iterator[Component]:
     from mteb.abstasks.retrieval import AbsTaskRetrieval
 
-    if not isinstance(task, AbsTaskRetrieval) or list(task.metadata.modalities) != ["text"]:
+    # rerankings are made of the same class, but rank what is given with each query, not the corpus
+    if not isinstance(task, AbsTaskRetrieval) or task.metadata.type != "Retrieval":
+        return
+    if list(task.metadata.modalities) != ["text"]:
         return
     for subset in task.hf_subsets:
         for split in task.eval_splits:

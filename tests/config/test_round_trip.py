@@ -1,6 +1,7 @@
 """Whatever sweep is written down in full is read back unchanged."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from harness.spec import (
     ArmSpec,
     Component,
     ConfirmSpec,
+    MetricName,
     MiningSpec,
     MixSpec,
     RangeSpec,
@@ -85,6 +87,7 @@ MIXES = st.builds(
 )
 CONFIRMS = st.builds(
     ConfirmSpec,
+    MetricName,
     teacher=TEACHERS,
     ceiling=unit(0, 1),
     scan=st.integers(0, 100),
@@ -128,7 +131,7 @@ def sweeps(draw: st.DrawFn) -> SweepSpec:
         datasets=tuple(draw(st.lists(DATASETS, min_size=1, max_size=2, unique_by=lambda item: item.label))),
         arms=tuple(arms),
         seeds=tuple(draw(st.lists(SEEDS, min_size=1, max_size=3, unique=True))),
-        metric=draw(st.sampled_from(["ndcg_at_10", "mrr_at_10", "recall_at_100"])),
+        metric=draw(st.sampled_from(get_args(MetricName))),
         baseline=baseline,
         comparisons=tuple(compared) if compared is not None else None,
         equal_queries=draw(st.booleans()),

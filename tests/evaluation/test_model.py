@@ -93,7 +93,7 @@ def test_a_collection_without_queries_to_evaluate_is_an_error(work):
 def test_an_embedding_that_is_not_finite_is_no_score_on_any_set(work):
     own, other = (load_collection(dataset, work.store) for dataset in (OWN, OTHER))
     model = Static().load(max_length=32, texts=texts_of([OWN, OTHER], work.store))
-    new = sorted({*other.document_texts} - {*own.document_texts})[0]
+    new = min({*other.document_texts} - {*own.document_texts})
     token = model[0]._ids[new][-1]
     model[0].embedding.weight.data[token] = np.nan
 
