@@ -9,7 +9,7 @@ from harness.errors import StorageError
 from harness.record import METRICS, PER_QUERY_COLUMNS, read_per_query, read_record
 from harness.tracking.entries import run_metrics
 
-PUBLISHED = sorted((Path(__file__).parent.parent / "results" / "published" / "quickstart" / "runs").iterdir())[0]
+PUBLISHED = min((Path(__file__).parent.parent / "results" / "published" / "quickstart" / "runs").iterdir())
 FIRST = ["split", "query_id", "relevant", "ndcg_at_10", "mrr_at_10", "recall_at_100"]
 
 

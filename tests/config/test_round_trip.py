@@ -14,6 +14,7 @@ from harness.spec import (
     ArmSpec,
     Component,
     ConfirmSpec,
+    DropOwn,
     MetricName,
     MiningSpec,
     MixSpec,
@@ -87,7 +88,6 @@ MIXES = st.builds(
 )
 CONFIRMS = st.builds(
     ConfirmSpec,
-    MetricName,
     teacher=TEACHERS,
     ceiling=unit(0, 1),
     scan=st.integers(0, 100),
@@ -136,6 +136,8 @@ def sweeps(draw: st.DrawFn) -> SweepSpec:
         comparisons=tuple(compared) if compared is not None else None,
         equal_queries=draw(st.booleans()),
         search=draw(st.sampled_from([None, search])),
+        evaluate=tuple(draw(st.lists(DATASETS, max_size=2, unique_by=lambda item: item.label))),
+        drop_own=draw(st.sampled_from(get_args(DropOwn))),
     )
 
 
@@ -174,6 +176,8 @@ def as_written(sweep: SweepSpec) -> dict[str, JsonValue]:
     content = sweep.model_dump(mode="json")
     content["arms"] = [arm_as_written(arm) for arm in sweep.arms]
     content["datasets"] = [written(dataset) for dataset in sweep.datasets]
+    if sweep.evaluate:
+        content["evaluate"] = [written(dataset) for dataset in sweep.evaluate]
     if sweep.search is None:
         del content["search"]
     return content
