@@ -23,11 +23,11 @@ def collection(query: str, document: str, *, query_id: str = "7", grades: dict[i
         ("meat", "redmeat", -1),
     ],
 )
-def test_usually_the_id_and_the_text_must_both_be_the_querys(query, document, expected):
+def test_usually_the_id_and_the_text_must_both_be_those_of_the_query(query, document, expected):
     assert own_documents(collection(query, document), "test", "auto").tolist() == [expected]
 
 
-def test_an_equal_text_under_another_id_is_not_the_querys_own():
+def test_an_equal_text_under_another_id_is_not_the_own_document():
     assert own_documents(collection("a", "a", query_id="8"), "test", "auto").tolist() == [-1]
 
 

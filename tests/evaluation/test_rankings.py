@@ -193,3 +193,9 @@ def test_a_tie_at_the_edge_of_the_own_document_keeps_the_order_of_ids():
     collection, query, documents = line([0.9, 0.5, 0.5], {1: 1}, query_id="d0")
 
     assert evaluate_split(collection, "test", query, documents)["mrr_at_10"].tolist() == [0.5]  # d2 before d1
+
+
+def test_a_tie_with_the_five_hundred_and_first_non_positive_counts_for_nothing():
+    frame = evaluate_split(*arranged(line([0.5] + [1.0] * 500 + [0.5] * 199, {0: 1})))
+
+    assert frame["auc"].tolist() == [0.0]
