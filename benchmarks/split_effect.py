@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.collection import Collection, Judgements
+from harness.evaluation.model import evaluate
 from harness.losses.info_nce import InfoNCE
-from harness.pipeline import evaluate
 from harness.sources.kept import load_collection
 from harness.spec import Component, TrainingSpec
 from harness.store import Store

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness import __version__
 from harness.audit_command import add_audit, audit_text
 from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
+from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.mine_command import add_mine, mine_text
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_mine(commands).set_defaults(run=_mine)
     add_audit(commands).set_defaults(run=_audit)
+    add_evaluate(commands).set_defaults(run=_evaluate)
 
     plan = commands.add_parser("plan", help="say what a sweep would run, what is done, and what the rest may cost")
     plan.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
@@ -157,6 +159,11 @@ def _audit(options: argparse.Namespace) -> int:
     return 0
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    print(evaluate_text(options))
+    return 0
+
+
 def _loaded(options: argparse.Namespace) -> "SweepSpec":
     from harness.config import load_sweep, on_folder
 
@@ -165,6 +172,7 @@ def _loaded(options: argparse.Namespace) -> "SweepSpec":
 
 
 def _plan(options: argparse.Namespace) -> int:
+    from harness.evaluation.sets import set_names
     from harness.plan import differences, estimate, fixed_arms, make_plan, statuses
 
     spec = _loaded(options)
@@ -193,6 +201,8 @@ def _plan(options: argparse.Namespace) -> int:
         print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
     if spec.search is not None:
         print(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+    if plan.sweep.evaluate:
+        print(f"  evaluated on {', '.join(set_names(plan.sweep.evaluate))} too")
     if cost.finished == cost.total:
         print(f"all {cost.total} runs are finished")
         return 0

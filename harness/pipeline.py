@@ -14,18 +14,17 @@ from harness.audit import audit, negatives_digest, yields
 from harness.collection import Collection, IntArray
 from harness.composition import Composed, Composer
 from harness.environment import environment
-from harness.errors import DataError, StorageError
-from harness.evaluation.rankings import evaluate_split
+from harness.errors import StorageError
+from harness.evaluation.model import all_texts, evaluate_run
 from harness.fingerprint import digest
 from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
-from harness.record import PER_QUERY_COLUMNS, Failure, RunRecord, read_record, write_record
+from harness.record import METRICS, Failure, RunRecord, read_record, write_record
 from harness.registry import BASES, LOSSES
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, Component, MiningSpec, RunSpec
 from harness.teachers.base import Workspace, excluded_documents
-from harness.teachers.dense import encode
 from harness.teachers.guide import StoredGuide
 from harness.training.bases import Base
 from harness.training.data import TrainingData
@@ -33,12 +32,8 @@ from harness.training.trainer import Trained, train
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sentence_transformers import SentenceTransformer
 
-__all__ = ["attempt", "evaluate", "mine", "prepare", "run"]
-
-EVALUATED = ("dev", "test")
-_ENCODE_BATCH = 256
+__all__ = ["attempt", "mine", "prepare", "run"]
 
 
 @dataclass(frozen=True)
@@ -115,8 +110,7 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
     with clock.stage("load"):
         collection = load_collection(spec.dataset, work.store)
         base = cast("Base", BASES.create(arm.base.name, arm.base.params))
-        texts = (*collection.document_texts, *collection.query_texts)
-        model = base.load(max_length=arm.max_length, texts=texts)
+        model = base.load(max_length=arm.max_length, texts=all_texts(spec, collection, work.store))
     with clock.stage("mine"):
         mined = mine(spec, collection, work)
     trained = Trained(losses=())
@@ -125,12 +119,13 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         with clock.stage("train"):
             trained = train(model, _training_data(spec, collection, mined, work), arm.training, loss, spec.seed)
     with clock.stage("evaluate"):
-        per_query = evaluate(model, collection)
+        evaluation = evaluate_run(model, spec, collection, work.store)
     record = RunRecord(
         status="finished",
         fingerprint=spec.fingerprint,
         spec=spec,
-        metrics=_means(per_query),
+        metrics=_means(evaluation.per_query),
+        evaluated=evaluation.splits,
         steps=len(trained.losses),
         pairs=len(mined.query) if arm.training else 0,
         pairs_hash=mined.pairs_hash if arm.training else "",
@@ -142,7 +137,7 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         timings=clock.seconds,
         environment=environment(),
     )
-    return record, per_query
+    return record, evaluation.per_query
 
 
 def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
@@ -222,27 +217,9 @@ def _of(negatives: Negatives, kept: BoolArray) -> Negatives:
     return replace(negatives, document=np.where(kept[:, None], negatives.document, PADDING))
 
 
-def evaluate(model: "SentenceTransformer", collection: Collection) -> "pd.DataFrame":
-    """Rank the corpus for every dev and test query; one row per query."""
-    import pandas as pd
-
-    documents = encode(model, collection.document_texts, batch_size=_ENCODE_BATCH)
-    frames = []
-    for split in EVALUATED:
-        queries = collection.split(split).queries
-        if queries.size:
-            vectors = encode(model, [collection.query_texts[query] for query in queries], batch_size=_ENCODE_BATCH)
-            frames.append(evaluate_split(collection, split, vectors, documents))
-    if not frames:
-        message = f"{collection.name} has neither dev nor test queries to evaluate"
-        raise DataError(message)
-    return pd.concat(frames, ignore_index=True)
-
-
 def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
-    metrics = [column for column in PER_QUERY_COLUMNS if "_at_" in column]
     return {
-        str(split): {metric: float(frame[metric].mean()) for metric in metrics}
+        str(split): {metric: float(frame[metric].mean()) for metric in METRICS}
         for split, frame in per_query.groupby("split", sort=True)
     }
 

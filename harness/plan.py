@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 from pydantic import JsonValue
 
+from harness.evaluation.sets import expanded
 from harness.fingerprint import canonical, digest
 from harness.record import RunRecord, read_plan, read_record, write_text
 from harness.registry import BASES, DATASETS, TEACHERS, Registry
@@ -57,6 +58,8 @@ def make_plan(sweep: SweepSpec) -> Plan:
         comparisons=tuple(_comparisons(sweep, names)),
         runs=tuple(run for run, _ in planned),
         search=sweep.search,
+        evaluate=expanded(sweep.evaluate),
+        drop_own=sweep.drop_own,
     )
     fixed = content.model_dump(mode="json", exclude={"hash", "amends"})
     return Plan(content.model_copy(update={"hash": digest(fixed, 16)}), tuple(spec for _, spec in planned))
@@ -71,6 +74,7 @@ def expand(arms: Iterable[ArmSpec], sweep: SweepSpec) -> list[tuple[PlannedRun, 
     """Return every run of `arms` on the sweep's datasets and seeds."""
     names = dataset_names(sweep.datasets)
     dropping = _dropping(sweep)
+    further = expanded(sweep.evaluate)
     result = []
     for name, dataset in zip(names, sweep.datasets, strict=True):
         for arm in arms:
@@ -80,8 +84,10 @@ def expand(arms: Iterable[ArmSpec], sweep: SweepSpec) -> list[tuple[PlannedRun, 
                     arm=arm,
                     dataset=dataset,
                     seed=seed,
-                    identities=_identities(arm, dataset, equal_with),
+                    identities=_identities(arm, dataset, equal_with) | _further_identities(further),
                     equal_with=equal_with,
+                    evaluate=further,
+                    drop_own=sweep.drop_own,
                 )
                 planned = PlannedRun(fingerprint=spec.fingerprint, arm=arm.name, dataset=name, seed=seed)
                 result.append((planned, spec))
@@ -118,6 +124,10 @@ def _identities(arm: ArmSpec, dataset: Component, equal_with: tuple[MiningSpec, 
         named = mining.teachers.items()
         identities |= {f"equal_with[{place}].{key}": _identity(TEACHERS, teacher) for key, teacher in named}
     return identities
+
+
+def _further_identities(further: Iterable[Component]) -> dict[str, str]:
+    return {f"evaluate[{place}]": _identity(DATASETS, dataset) for place, dataset in enumerate(further)}
 
 
 def _identity(registry: Registry, component: Component) -> str:

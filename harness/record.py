@@ -4,22 +4,24 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import Field, ValidationError
 
 from harness.errors import StorageError, storage_error
 from harness.measures import AuditRecord, Histograms, Yield
-from harness.spec import ArmSpec, PlannedRun, RunSpec, Spec, SweepPlan
+from harness.spec import ArmSpec, MetricName, PlannedRun, RunSpec, Spec, SweepPlan
 from harness.store import write_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "METRICS",
     "PER_QUERY_COLUMNS",
     "AuditRecord",
     "Environment",
+    "EvaluatedSplit",
     "Failure",
     "Histograms",
     "RunRecord",
@@ -35,8 +37,17 @@ __all__ = [
     "write_text",
 ]
 
-PER_QUERY_COLUMNS = ("split", "query_id", "relevant", "ndcg_at_10", "mrr_at_10", "recall_at_100")
-"""Columns of `per_query.parquet`: one row per evaluated query; `relevant` counts its relevant documents."""
+METRICS: tuple[MetricName, ...] = get_args(MetricName)
+"""Every metric that is kept of a query."""
+
+PER_QUERY_COLUMNS = ("split", "query_id", "relevant", *METRICS)
+"""Columns of `per_query.parquet`: one row per evaluated query; `relevant` counts its relevant documents.
+
+`split` is `dev` or `test` of the run's own dataset, `test@name` of a further one.
+"""
+
+_FIRST_COLUMNS = ("split", "query_id", "relevant", "ndcg_at_10", "mrr_at_10", "recall_at_100")
+"""What the first records held; they stay readable."""
 
 
 class Environment(Spec):
@@ -61,19 +72,36 @@ class Failure(Spec):
     traceback: str = ""
 
 
+class EvaluatedSplit(Spec):
+    """What the rows of one split were measured on.
+
+    `collection` is its name, with the revision where it has one, `digest` its content;
+    `own_dropped` counts the queries whose own document was left out of the ranking.
+    """
+
+    collection: str
+    digest: str
+    own_dropped: int = 0
+
+
+def _nothing(value: object) -> bool:
+    return value == {}
+
+
 class RunRecord(Spec):
     """Everything that is known of one run.
 
     `metrics` maps split to metric to mean over queries; `losses` holds the training
     loss of each step; `timings` are wall-clock seconds by stage; `pairs` counts the
     (query, positive) pairs trained on, `pairs_hash` digests them,
-    `negatives_hash` them with their negatives.
+    `negatives_hash` them with their negatives. `evaluated` has the keys of `metrics`.
     """
 
     status: Literal["finished", "failed"]
     fingerprint: str
     spec: RunSpec
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    evaluated: dict[str, EvaluatedSplit] = Field(default_factory=dict, exclude_if=_nothing)
     steps: int = 0
     pairs: int = 0
     pairs_hash: str = ""
@@ -141,7 +169,10 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def read_per_query(folder: Path) -> "pd.DataFrame":
-    """Read the per-query metrics of one run; raise StorageError if they are missing or malformed."""
+    """Read the per-query metrics of one run; raise StorageError if they are missing or malformed.
+
+    An early record lacks the metrics that came later.
+    """
     import pandas as pd
 
     path = folder / "per_query.parquet"
@@ -150,7 +181,7 @@ def read_per_query(folder: Path) -> "pd.DataFrame":
     except (OSError, ValueError) as error:
         message = f"{path} cannot be read: {error}"
         raise StorageError(message) from error
-    missing = [column for column in PER_QUERY_COLUMNS if column not in frame.columns]
+    missing = [column for column in _FIRST_COLUMNS if column not in frame.columns]
     if missing:
         message = f"{path} lacks the columns {', '.join(missing)}"
         raise StorageError(message)

@@ -15,6 +15,8 @@ __all__ = [
     "Comparison",
     "Component",
     "ConfirmSpec",
+    "DropOwn",
+    "FurtherSets",
     "EarlyStoppingSpec",
     "Margin",
     "MetricName",
@@ -45,7 +47,10 @@ SCHEMA = 1
 """Raised when a run with the same spec would no longer give the same numbers."""
 
 Shortage = Literal["keep", "backfill_deeper", "backfill_random", "drop"]
-MetricName = Literal["ndcg_at_10", "mrr_at_10", "recall_at_100"]
+MetricName = Literal["ndcg_at_10", "mrr_at_10", "recall_at_10", "recall_at_100", "map_at_100", "auc"]
+DropOwn = Literal["auto", "always", "never"]
+"""When a document that bears the query's own id is left out of its ranking; see `harness.evaluation.own_document`."""
+
 Mix = Literal["cross_sample", "intra_sample", "intra_sample_keep"]
 RepairAction = Literal["drop_negative", "relabel_positive", "drop_query", "downweight"]
 SafeName = Annotated[str, MinLen(1)]
@@ -247,6 +252,21 @@ class ArmSpec(Spec):
         return self
 
 
+def _empty(value: object) -> bool:
+    return value == ()
+
+
+def _usual(value: object) -> bool:
+    return value == "auto"
+
+
+FurtherSets = Annotated[tuple[Component, ...], Field(exclude_if=_empty)]
+"""Datasets that runs are evaluated on besides their own; where there are none, no part of any digest."""
+
+OwnDocument = Annotated[DropOwn, Field(exclude_if=_usual)]
+"""`auto` is no part of any digest."""
+
+
 def _without_paths(value: JsonValue) -> JsonValue:
     """Drop every mapping entry called `path`, at any depth."""
     if isinstance(value, dict):
@@ -262,6 +282,7 @@ class RunSpec(Spec):
     `identities` holds the content digests of dataset, teacher and base.
     `equal_with` lists the minings of the other arms when pairs that any of them
     cannot serve are dropped from all (`on_shortage: drop` with `equal_queries`).
+    `evaluate` are the datasets that it is evaluated on besides its own.
     """
 
     arm: ArmSpec
@@ -269,6 +290,8 @@ class RunSpec(Spec):
     seed: Annotated[int, Interval(ge=0, lt=2**31)]
     identities: dict[str, str]
     equal_with: tuple[MiningSpec, ...] = ()
+    evaluate: FurtherSets = ()
+    drop_own: OwnDocument = "auto"
 
     @property
     def fingerprint(self) -> str:
@@ -308,6 +331,7 @@ class SweepSpec(Spec):
 
     `baseline` names the arm that each of `comparisons` is compared with; without
     `comparisons` every other arm is. `metric` on the test split decides the headline.
+    Every run is evaluated on the datasets of `evaluate` too.
     """
 
     name: str
@@ -320,6 +344,8 @@ class SweepSpec(Spec):
     comparisons: tuple[str, ...] | None = None
     equal_queries: bool = True
     search: SearchSpec | None = None
+    evaluate: FurtherSets = ()
+    drop_own: OwnDocument = "auto"
 
     @field_validator("name")
     @classmethod
@@ -372,5 +398,7 @@ class SweepPlan(Spec):
     comparisons: tuple[Comparison, ...]
     runs: tuple[PlannedRun, ...]
     search: SearchSpec | None = None
+    evaluate: FurtherSets = ()
+    drop_own: OwnDocument = "auto"
     hash: str = ""
     amends: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.errors import ConfigError, NumericError, WinnowError
+from harness.errors import ConfigError, NumericError, StorageError, WinnowError
 from harness.executors.base import Executor, WorkerDiedError
 from harness.executors.local import LocalExecutor
 from harness.fingerprint import canonical
@@ -125,7 +125,7 @@ class _UnderWay:
         """Return the mean dev metric of some runs, None unless all of them have finished."""
         records = [record_of(self._folder, run) for run in runs]
         values = [
-            record.metrics["dev"][self._spec.metric]
+            _on_dev(record, self._spec.metric)
             for record in records
             if record is not None and record.status == "finished"
         ]
@@ -177,7 +177,11 @@ class _UnderWay:
         need it fail, each with a record.
         """
         threads = os.cpu_count() or 1
-        collections = {canonical(spec.dataset): Preparation(spec.dataset, None, threads) for spec in specs}
+        collections = {
+            canonical(dataset): Preparation(dataset, None, threads)
+            for spec in specs
+            for dataset in (spec.dataset, *spec.evaluate)
+        }
         pools = {
             canonical([spec.dataset, mining.teacher, mining.depth, mining.mix, mining.confirm]): Preparation(
                 spec.dataset, mining, threads
@@ -191,6 +195,14 @@ class _UnderWay:
                 if isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
                     raise outcome
             self._prepared |= set(jobs)
+
+
+def _on_dev(record: RunRecord, metric: str) -> float:
+    """Return a metric's dev mean; raise StorageError for a record that was written before it was kept."""
+    if metric not in record.metrics["dev"]:
+        message = f"run {record.fingerprint} was recorded before {metric} was kept: delete its folder and start again"
+        raise StorageError(message)
+    return record.metrics["dev"][metric]
 
 
 def record_of(folder: Path, run: PlannedRun) -> RunRecord | None:

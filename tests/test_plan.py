@@ -7,7 +7,17 @@ from harness.config import load_sweep
 from harness.errors import StorageError
 from harness.plan import dataset_names, differences, estimate, expand, keep, make_plan, statuses
 from harness.record import RunRecord, read_plan, write_record
-from harness.spec import Component, ConfirmSpec, MiningSpec, MixSpec, RepairSpec, SuspectSpec, SweepSpec, TrainingSpec
+from harness.spec import (
+    Component,
+    ConfirmSpec,
+    MiningSpec,
+    MixSpec,
+    RepairSpec,
+    RunSpec,
+    SuspectSpec,
+    SweepSpec,
+    TrainingSpec,
+)
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 
@@ -167,3 +177,36 @@ def test_minings_are_bound_once_each(quickstart):
     sweep = quickstart.model_copy(update={"arms": arms})
 
     assert expand(arms, sweep)[0][1].equal_with == (mining,)
+
+
+SYNTHETIC = tuple(
+    Component(name="synthetic", params={"queries": 40, "documents": 240, "seed": seed}) for seed in (0, 1)
+)
+
+
+def test_further_sets_and_own_documents_are_no_part_of_a_plan_that_says_nothing_of_them(quickstart):
+    plan = make_plan(quickstart)
+
+    for dumped in (plan.sweep.model_dump(), plan.specs[0].model_dump()):
+        assert not {"evaluate", "drop_own"} & set(dumped)
+
+
+def test_a_run_is_identified_by_the_sets_that_it_is_evaluated_on(quickstart):
+    def planned(**changes):
+        return make_plan(quickstart.model_copy(update=changes)).specs[0]
+
+    usual, one, both, other = (planned(evaluate=sets) for sets in ((), SYNTHETIC[:1], SYNTHETIC, SYNTHETIC[1:]))
+
+    assert len({spec.fingerprint for spec in (usual, one, both, other, planned(drop_own="always"))}) == 5
+    assert usual.fingerprint == planned(drop_own="auto").fingerprint
+    assert set(both.identities) - set(usual.identities) == {"evaluate[0]", "evaluate[1]"}
+    assert both.identities["evaluate[1]"] == other.identities["evaluate[0]"] != both.identities["evaluate[0]"]
+    assert RunSpec.model_validate_json(both.model_dump_json()) == both
+
+
+def test_the_plan_lists_the_sets_and_changes_with_them(quickstart):
+    usual, both = (make_plan(quickstart.model_copy(update={"evaluate": sets})).sweep for sets in ((), SYNTHETIC))
+
+    assert both.evaluate == SYNTHETIC
+    assert both.hash != usual.hash
+    assert [run.dataset for run in both.runs] == [run.dataset for run in usual.runs]

@@ -10,13 +10,14 @@ from harness.config.components import read_component
 from harness.config.findings import Findings, Setting, placed
 from harness.config.search import read_search
 from harness.config.yaml_lines import read_yaml
-from harness.mistakes import shown, suggestion
+from harness.mistakes import KeyPath, shown, suggestion
+from harness.registry import REGISTRIES
 from harness.spec import ArmSpec, Component, SweepSpec
 
 __all__ = ["load_sweep"]
 
-_HEADER = ("name", "question", "seeds", "metric", "baseline", "comparisons", "equal_queries")
-_KEYS = ("name", "question", "datasets", *_HEADER[2:], "defaults", "arms", "search")
+_HEADER = ("name", "question", "seeds", "metric", "baseline", "comparisons", "equal_queries", "drop_own")
+_KEYS = ("name", "question", "datasets", "evaluate", *_HEADER[2:], "defaults", "arms", "search")
 _STAND_INS: dict[str, JsonValue] = {"datasets": [{"name": "-"}], "arms": [{"name": "-", "base": {"name": "-"}}]}
 """Take the place of the parts that are checked on their own."""
 
@@ -34,13 +35,14 @@ def load_sweep(path: Path) -> SweepSpec:
     findings.known(file.value, _KEYS, ())
     header = _header(file.value, findings)
     datasets = _datasets(file.value, findings)
+    evaluate = _further(file.value, findings)
     arms, names = _arms(file.value, findings)
     search = read_search(file.value["search"], arms, findings) if "search" in file.value else None
     _check_comparisons(file.value, names, findings)
     findings.raise_if_any()
     assert header is not None  # noqa: S101  whatever made it None is a mistake and was raised
-    parts = {"datasets": datasets, "arms": tuple(arm for arm in arms.values() if arm), "search": search}
-    return header.model_copy(update=parts)
+    kept = tuple(arm for arm in arms.values() if arm)
+    return header.model_copy(update={"datasets": datasets, "evaluate": evaluate, "arms": kept, "search": search})
 
 
 def _header(top: Mapping[str, JsonValue], findings: Findings) -> SweepSpec | None:
@@ -64,17 +66,31 @@ def _datasets(top: Mapping[str, JsonValue], findings: Findings) -> tuple[Compone
     if value is None or value == []:
         findings.add(("datasets",), "is required: a list of one or more datasets, each a name or a mapping with a name")
         return ()
-    settings = [Setting(value, ("datasets",))]
+    found = _listed("datasets", value, findings)
+    for path, dataset in found:
+        if hasattr(REGISTRIES["datasets"][dataset.name].factory, "sets"):
+            findings.add(path, f"is {dataset.label}, which stands for several datasets: it goes under evaluate")
+    return tuple(dataset for _, dataset in found)
+
+
+def _further(top: Mapping[str, JsonValue], findings: Findings) -> tuple[Component, ...]:
+    """Check what runs are evaluated on besides their own dataset: any dataset, or a benchmark."""
+    return tuple(dataset for _, dataset in _listed("evaluate", top.get("evaluate", []), findings))
+
+
+def _listed(key: str, value: JsonValue, findings: Findings) -> list[tuple[KeyPath, Component]]:
+    """Read a list of datasets, or a single one that stands without the list; note what is there twice."""
+    settings = [Setting(value, (key,))]
     if isinstance(value, list):
-        settings = [Setting(item, ("datasets", index)) for index, item in enumerate(value)]
-    found: list[Component] = []
+        settings = [Setting(item, (key, index)) for index, item in enumerate(value)]
+    found: list[tuple[KeyPath, Component]] = []
     for setting in settings:
         dataset = read_component("datasets", setting, findings)
-        if dataset in found:
+        if any(dataset == other for _, other in found):
             findings.add(setting.path, f"is listed twice: {dataset.label if dataset else ''}")
         elif dataset is not None:
-            found.append(dataset)
-    return tuple(found)
+            found.append((setting.path, dataset))
+    return found
 
 
 def _arms(top: Mapping[str, JsonValue], findings: Findings) -> tuple[dict[str, ArmSpec | None], list[str]]:

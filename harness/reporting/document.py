@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from harness.reporting import notation
 from harness.reporting.answer import answer
 from harness.reporting.columns import Column, negatives_columns, quality_columns
+from harness.reporting.elsewhere import sets_data
 from harness.reporting.exports import caption
 from harness.reporting.facts import Fact, environment_rows, facts, hash_rows, shortages, timing_rows
 from harness.reporting.tables import Analysis, ArmRow, DatasetTable, OverallRow
@@ -51,6 +52,7 @@ def compose(analysis: Analysis, figures: Figures) -> dict[str, object]:
         "rule": RULE,
         "caption": caption(analysis),
         "datasets": [_dataset(analysis, table) for table in analysis.tables],
+        "sets": sets_data(analysis.results),
         "planned": _planned(analysis),
         "facts": [asdict(fact) for fact in checked],
         "shortages": _shortages(analysis),

@@ -3,13 +3,24 @@
 import csv
 import io
 import re
+from collections.abc import Iterable, Sequence
 
 from harness.reporting import notation
 from harness.reporting.columns import Column, negatives_columns, quality_columns
 from harness.reporting.tables import Analysis, ArmRow, DatasetTable
 from harness.stats import ALPHA, RULE, Interval
 
-__all__ = ["as_csv", "as_latex", "as_markdown", "caption", "escape_csv", "escape_latex", "escape_markdown"]
+__all__ = [
+    "as_csv",
+    "as_latex",
+    "as_markdown",
+    "caption",
+    "escape_csv",
+    "escape_latex",
+    "escape_markdown",
+    "latex_grid",
+    "markdown_grid",
+]
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -71,9 +82,15 @@ def as_markdown(analysis: Analysis) -> str:
 
 
 def _markdown_table(columns: list[Column], rows: tuple[ArmRow, ...]) -> str:
-    lines = [[escape_markdown(column.title) for column in columns]]
-    lines.append([":---" if column.text else "---:" for column in columns])
-    lines += [[escape_markdown(column.cell(row)) for column in columns] for row in rows]
+    titles = [(column.title, column.text) for column in columns]
+    return markdown_grid(titles, [[column.cell(row) for column in columns] for row in rows])
+
+
+def markdown_grid(titles: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table of plain texts; a title says whether its column is text, and so stands left."""
+    lines = [[escape_markdown(title) for title, _ in titles]]
+    lines.append([":---" if text else "---:" for _, text in titles])
+    lines += [[escape_markdown(cell) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -90,10 +107,16 @@ def as_latex(analysis: Analysis) -> str:
 
 
 def _latex_table(columns: list[Column], rows: tuple[ArmRow, ...]) -> str:
-    layout = "".join("l" if column.text else "r" for column in columns)
+    titles = [(column.title, column.text) for column in columns]
+    return latex_grid(titles, [[column.cell(row) for column in columns] for row in rows])
+
+
+def latex_grid(titles: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> str:
+    """Return a tabular of plain texts; a title says whether its column is text, and so stands left."""
+    layout = "".join("l" if text else "r" for _, text in titles)
     # braces around the first cell: a cell that begins with [ would be read as an option of the \\ before it
-    body = ["{" + "} & {".join(escape_latex(column.cell(row)) for column in columns) + "} \\\\" for row in rows]
-    head = " & ".join(escape_latex(column.title) for column in columns) + " \\\\"
+    body = ["{" + "} & {".join(escape_latex(cell) for cell in row) + "} \\\\" for row in rows]
+    head = " & ".join(escape_latex(title) for title, _ in titles) + " \\\\"
     lines = [f"\\begin{{tabular}}{{{layout}}}", "\\toprule", head, "\\midrule", *body, "\\bottomrule", "\\end{tabular}"]
     return "\n".join(lines)
 

@@ -26,7 +26,14 @@ __all__ = [
 DASH = "–"  # noqa: RUF001
 MINUS = "\N{MINUS SIGN}"
 
-METRICS = {"ndcg_at_10": "nDCG@10", "mrr_at_10": "MRR@10", "recall_at_100": "Recall@100"}
+METRICS = {
+    "ndcg_at_10": "nDCG@10",
+    "mrr_at_10": "MRR@10",
+    "recall_at_10": "Recall@10",
+    "recall_at_100": "Recall@100",
+    "map_at_100": "MAP@100",
+    "auc": "AUC",
+}
 VERDICTS: dict[Verdict, str] = {"better": "better", "worse": "worse", "noise": "within noise", "one seed": "one seed"}
 KEY = {
     "*": "highest score",

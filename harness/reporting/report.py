@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.reporting.answer import answer, plain_text
 from harness.reporting.document import compose
+from harness.reporting.elsewhere import sets_files
 from harness.reporting.exports import as_csv, as_latex, as_markdown
 from harness.reporting.pdf import compile_pdf
 from harness.reporting.pictures import draw
@@ -38,6 +39,7 @@ def write_report(results: Path, reports: Path) -> ReportPaths:
     pictures = {name: content for name, content in drawn.items() if name.endswith(".svg")}
     pdf = compile_pdf(compose(analysis, figures), pictures)
     texts = {"ablation.md": as_markdown(analysis), "ablation.csv": as_csv(analysis), "ablation.tex": as_latex(analysis)}
+    texts |= sets_files(analysis.results)
     tables = tuple(write_file(folder / "tables" / name, text.encode()) for name, text in texts.items())
     files = tuple(write_file(folder / "figures" / name, content) for name, content in drawn.items())
     words = plain_text(answer(analysis).sentences)

@@ -133,6 +133,9 @@ def _why(record: RunRecord | None) -> tuple[str, str]:
 def _test_scores(folder: Path, record: RunRecord, metric: str) -> "pd.Series":
     """Return the metric per test query, indexed and sorted by query id."""
     frame = read_per_query(folder)
+    if metric not in frame:
+        message = f"{folder} was recorded before {metric} was kept: delete that folder and carry out the sweep again"
+        raise StorageError(message)
     scores = frame[frame["split"] == "test"].set_index("query_id")[metric].astype("float64").sort_index()
     recorded = record.metrics.get("test", {}).get(metric)
     if recorded is None or scores.empty:

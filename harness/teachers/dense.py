@@ -186,12 +186,18 @@ class SentenceTransformerTeacher(BiEncoder):
         )
 
 
-def load_encoder(name: str, *, max_length: int, revision: str = "", dtype: Dtype = "float32") -> "SentenceTransformer":
-    """Load a sentence-transformers model from a folder or the hub, never running its code."""
+def load_encoder(
+    name: str, *, max_length: int | None, revision: str = "", dtype: Dtype = "float32"
+) -> "SentenceTransformer":
+    """Load a sentence-transformers model from a folder or the hub, never running its code.
+
+    `max_length` is in tokens; None leaves the model's own.
+    """
     import torch
     from sentence_transformers import SentenceTransformer
 
     with model_errors("encoder", name, revision):
         encoder = SentenceTransformer(name, revision=revision or None, trust_remote_code=False)
-    encoder.max_seq_length = max_length
+    if max_length is not None:
+        encoder.max_seq_length = max_length
     return encoder.to(getattr(torch, dtype))

@@ -39,6 +39,9 @@ HISTORY_LIMIT = 500
 HASH_LENGTH = 16
 
 REDACTED = "[redacted]"
+_NOT_IN_A_NAME = re.compile(r"[^\w.\- ]")
+"""What MLflow refuses in the name of a metric: `test@scifact` becomes `test.scifact`."""
+
 _SECRET_KEY = re.compile(r"token(?!i[sz])|key|secret|passw|credential", re.IGNORECASE)
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _URL_SECRET = re.compile(r"([?&][^=&\s]*(?:token|key|secret|passw|signature)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
@@ -109,7 +112,8 @@ def run_metrics(record: RunRecord) -> dict[str, float]:
     """Return the finite numbers of a record as `section/name`; MLflow draws one section per prefix."""
     numbers: dict[str, float | None] = {}
     for split in sorted(record.metrics, reverse=True):  # test before dev: MLflow lists what came first, first
-        numbers |= {f"{split}/{metric}": value for metric, value in record.metrics[split].items()}
+        section = _NOT_IN_A_NAME.sub(".", split)
+        numbers |= {f"{section}/{metric}": value for metric, value in record.metrics[split].items()}
     if record.audit:
         numbers |= {f"mining/{name}": getattr(record.audit, name) for name in ("contamination", "hardness", "overlap")}
         numbers |= {"mining/negatives": record.audit.negatives, "mining/hidden_positives": record.audit.hidden}

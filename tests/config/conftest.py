@@ -28,6 +28,14 @@ class BeirFolder:
 
 
 @dataclass(config=STRICT, kw_only=True)
+class MtebBenchmark:
+    benchmark: str
+
+    def sets(self) -> tuple[()]:
+        return ()
+
+
+@dataclass(config=STRICT, kw_only=True)
 class MiniLM:
     max_length: Annotated[int, Interval(ge=8, le=512)] = 128
 
@@ -85,7 +93,7 @@ class BgeWindow:
 
 
 STAND_INS: dict[str, dict[str, type]] = {
-    "datasets": {"docstrings": Docstrings, "beir_folder": BeirFolder},
+    "datasets": {"docstrings": Docstrings, "beir_folder": BeirFolder, "mteb_benchmark": MtebBenchmark},
     "teachers": {"minilm": MiniLM, "bm25": BM25},
     "bases": {"static": Static},
     "losses": {"info_nce": InfoNCE},

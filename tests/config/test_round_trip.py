@@ -1,6 +1,7 @@
 """Whatever sweep is written down in full is read back unchanged."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -13,6 +14,8 @@ from harness.spec import (
     ArmSpec,
     Component,
     ConfirmSpec,
+    DropOwn,
+    MetricName,
     MiningSpec,
     MixSpec,
     RangeSpec,
@@ -128,11 +131,13 @@ def sweeps(draw: st.DrawFn) -> SweepSpec:
         datasets=tuple(draw(st.lists(DATASETS, min_size=1, max_size=2, unique_by=lambda item: item.label))),
         arms=tuple(arms),
         seeds=tuple(draw(st.lists(SEEDS, min_size=1, max_size=3, unique=True))),
-        metric=draw(st.sampled_from(["ndcg_at_10", "mrr_at_10", "recall_at_100"])),
+        metric=draw(st.sampled_from(get_args(MetricName))),
         baseline=baseline,
         comparisons=tuple(compared) if compared is not None else None,
         equal_queries=draw(st.booleans()),
         search=draw(st.sampled_from([None, search])),
+        evaluate=tuple(draw(st.lists(DATASETS, max_size=2, unique_by=lambda item: item.label))),
+        drop_own=draw(st.sampled_from(get_args(DropOwn))),
     )
 
 
@@ -171,6 +176,8 @@ def as_written(sweep: SweepSpec) -> dict[str, JsonValue]:
     content = sweep.model_dump(mode="json")
     content["arms"] = [arm_as_written(arm) for arm in sweep.arms]
     content["datasets"] = [written(dataset) for dataset in sweep.datasets]
+    if sweep.evaluate:
+        content["evaluate"] = [written(dataset) for dataset in sweep.evaluate]
     if sweep.search is None:
         del content["search"]
     return content

@@ -102,7 +102,11 @@ def test_a_number_of_seeds_counts_from_zero(write: Write) -> None:
         ("[0, 1]", "[0, 1.5]", "4: seeds[1] must be a whole number in [0, 2147483648), got 1.5"),
         ("[0, 1]", "[1, 1]", "4: seeds is refused: seeds must differ, got [1, 1]"),
         ("[0, 1]", "007", "4: seeds must be a plain decimal number or text in quotes"),
-        ("ndcg_at_10", "ndcg_at_1", "5: metric must be one of ndcg_at_10, mrr_at_10, recall_at_100, got 'ndcg_at_1'"),
+        (
+            "ndcg_at_10",
+            "ndcg_at_1",
+            "5: metric must be one of ndcg_at_10, mrr_at_10, recall_at_10, recall_at_100, map_at_100, auc, got 'ndc",
+        ),
         ("baseline: naive", "baseline: nave", "6: baseline must be the name of an arm, got 'nave'; did you mean 'naiv"),
         ("baseline: naive", "equal_queries: no", "6: equal_queries must be true or false, got 'no'"),
         ("baseline: naive", "comparisons: [percpos]", "6: comparisons must come with a baseline"),
@@ -192,3 +196,47 @@ def test_nothing_heavy_is_imported_for_a_sweep_file() -> None:
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("docstrings", [("docstrings", 2000)]),
+        ("[docstrings, {name: docstrings, train_pairs: 5}]", [("docstrings", 2000), ("docstrings", 5)]),
+        ("[]", []),
+    ],
+)
+def test_runs_are_evaluated_on_further_datasets(write: Write, written: str, expected: list[tuple[str, int]]) -> None:
+    sweep = load_sweep(write(VALID + f"evaluate: {written}\n"))
+
+    assert [(each.name, each.params["train_pairs"]) for each in sweep.evaluate] == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("evaluate: [docstring]", "15: evaluate[0] is an unknown dataset 'docstring'; did you mean 'docstrings'?"),
+        ("evaluate: [docstrings, docstrings]", "15: evaluate[1] is listed twice: docstrings("),
+        ("evaluate: [beir_folder]", "15: evaluate[0].path is required: text"),
+        ("evaluate: 7", "15: evaluate must be the name of a dataset, or a mapping with a name, got 7"),
+        ("evaluated: docstrings", "15: evaluated is an unknown key; did you mean 'evaluate'?"),
+        ("drop_own: sometimes", "15: drop_own must be one of auto, always, never, got 'sometimes'"),
+    ],
+)
+def test_mistakes_in_what_is_evaluated_are_reported_at_their_line(write: Write, written: str, expected: str) -> None:
+    assert complaints(write(VALID + written + "\n"))[0].startswith(expected)
+
+
+def test_several_datasets_at_once_are_evaluated_on_but_not_run_on(write: Write) -> None:
+    benchmark = "{name: mteb_benchmark, benchmark: NanoBEIR}"
+
+    sweep = load_sweep(write(VALID + f"evaluate: {benchmark}\n"))
+    found = complaints(write(VALID.replace("[docstrings]", benchmark)))
+
+    assert sweep.evaluate == (Component(name="mteb_benchmark", params={"benchmark": "NanoBEIR"}),)
+    assert found[0].startswith("3: datasets is mteb_benchmark(benchmark=NanoBEIR), which stands for several datasets")
+
+
+def test_who_drops_what_is_read(write: Write) -> None:
+    assert load_sweep(write(VALID)).drop_own == "auto"
+    assert load_sweep(write(VALID + "drop_own: never\n")).drop_own == "never"

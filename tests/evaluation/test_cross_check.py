@@ -1,18 +1,25 @@
 """The same rankings, judged by mteb and by beir."""
 
+import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from harness.collection import Collection
+from harness.evaluation.beir_door import evaluate_by_beir
 from harness.evaluation.metrics import per_query_metrics
+from harness.evaluation.model import evaluate
+from harness.evaluation.mteb_door import collection_task, evaluate_by_mteb
+from harness.evaluation.own_document import own_documents
 from harness.evaluation.rankings import evaluate_split
-from harness.pipeline import evaluate
+from harness.sources.beir_folder import BeirFolder
 from harness.sources.synthetic import Synthetic
 from harness.teachers.dense import encode, load_encoder
 from harness.teachers.minilm import minilm_folder
+from harness.training.bases import Static
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +133,33 @@ def test_means_equal_those_of_beir(collection, model):
     vectors = encode(model, [collection.query_texts[query] for query in rows.queries])
     own = evaluate_split(collection, "test", vectors, encode(model, collection.document_texts))
     assert own["ndcg_at_10"].mean() == pytest.approx(ndcg["NDCG@10"], abs=1e-5)
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif("WINNOW_DATA" not in os.environ, reason="WINNOW_DATA is not set")
+@pytest.mark.parametrize("name", ["cranfield", "nfcorpus", "stackfaq"])
+def test_real_collections_have_the_means_that_mteb_and_beir_give_them(name):
+    empty = "keep" if name == "nfcorpus" else "error"
+    collection = BeirFolder(path=str(Path(os.environ["WINNOW_DATA"]) / name), empty_text=empty).load()
+    base = Static().load(max_length=128, texts=(*collection.document_texts, *collection.query_texts))
+    means = ["ndcg_at_10", "mrr_at_10", "recall_at_10", "recall_at_100", "map_at_100"]
+
+    ours = evaluate(base, collection, "auto", ("test",))[means].mean().to_dict()
+
+    assert evaluate_by_mteb(base, lambda: collection_task(collection, "test"))[0].scores == pytest.approx(
+        ours, abs=1e-5
+    )
+    by_beir = evaluate_by_beir(base, collection, "test")
+    if name == "nfcorpus":  # equal texts tie there, and beir's MRR takes ties as they come
+        del by_beir["mrr_at_10"], ours["mrr_at_10"]
+    assert by_beir == pytest.approx(ours, abs=1e-5)
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif("WINNOW_DATA" not in os.environ, reason="WINNOW_DATA is not set")
+def test_cranfield_numbers_its_queries_like_its_documents_by_accident():
+    collection = BeirFolder(path=str(Path(os.environ["WINNOW_DATA"]) / "cranfield")).load()
+
+    dropped = [int((own_documents(collection, "test", drop) != -1).sum()) for drop in ("auto", "always")]
+
+    assert dropped == [0, 225]

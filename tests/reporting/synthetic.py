@@ -7,8 +7,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from harness.evaluation.sets import set_names
 from harness.fingerprint import digest
-from harness.record import AuditRecord, Environment, Failure, Histograms, RunRecord, Yield, write_record, write_text
+from harness.record import (
+    METRICS,
+    AuditRecord,
+    Environment,
+    Failure,
+    Histograms,
+    RunRecord,
+    Yield,
+    write_record,
+    write_text,
+)
 from harness.seeding import generator
 from harness.spec import (
     ArmSpec,
@@ -134,7 +145,10 @@ def _per_query(arm: Arm, dataset: str, seed: int, sizes: dict[str, int]) -> pd.D
                     "relevant": 1 + np.arange(size) % 4,
                     "ndcg_at_10": ndcg,
                     "mrr_at_10": np.clip(ndcg - 0.02, 0.0, 1.0),
+                    "recall_at_10": np.clip(ndcg + 0.1, 0.0, 1.0),
                     "recall_at_100": np.clip(ndcg + 0.25, 0.0, 1.0),
+                    "map_at_100": np.clip(ndcg - 0.05, 0.0, 1.0),
+                    "auc": np.clip(ndcg + 0.3, 0.0, 1.0),
                 }
             )
         )
@@ -143,7 +157,7 @@ def _per_query(arm: Arm, dataset: str, seed: int, sizes: dict[str, int]) -> pd.D
 
 def _record(arm: Arm, run: RunSpec, fingerprint: str, frame: pd.DataFrame) -> RunRecord:
     rng = generator(run.seed, "audit", arm.name)
-    metrics = ["ndcg_at_10", "mrr_at_10", "recall_at_100"]
+    metrics = list(METRICS)
     means = frame.groupby("split")[metrics].mean()
     full = round(2000 * arm.full)
     return RunRecord(
@@ -182,6 +196,7 @@ class Sweep:
     question: str = "Which way of choosing hard negatives gives the best retriever?"
     test: int = 400
     dev: int = 300
+    evaluate: Sequence[Component] = ()
 
     def write(self, folder: Path) -> Path:
         runs = []
@@ -199,6 +214,7 @@ class Sweep:
             comparisons=tuple(self._comparisons()),
             runs=tuple(runs),
             search=self.search,
+            evaluate=tuple(self.evaluate),
             hash=digest(self.name),
         )
         write_text(folder / "plan.json", plan.model_dump_json(indent=1))
@@ -220,6 +236,7 @@ class Sweep:
             dataset=Component(name=dataset),
             seed=seed,
             identities={"dataset": digest(dataset), "base": digest("static"), "teacher": digest(arm.teacher)},
+            evaluate=tuple(self.evaluate),
         )
         fingerprint = digest([arm.name, dataset, seed], 16)
         if (arm.name, seed) in self.failed:
@@ -227,6 +244,7 @@ class Sweep:
             failed = RunRecord(status="failed", fingerprint=fingerprint, spec=spec, failure=failure)
             write_record(folder / "runs", failed, None)
         elif (arm.name, seed) not in self.missing:
-            frame = _per_query(arm, dataset, seed, {"test": self.test, "dev": self.dev})
+            further = {f"test@{name}": 20 for name in set_names(self.evaluate)}
+            frame = _per_query(arm, dataset, seed, {"test": self.test, "dev": self.dev, **further})
             write_record(folder / "runs", _record(arm, spec, fingerprint, frame), frame)
         return PlannedRun(fingerprint=fingerprint, arm=arm.name, dataset=dataset, seed=seed)

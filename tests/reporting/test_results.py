@@ -90,3 +90,16 @@ def test_rows_in_another_order_are_paired_by_query(tmp_path: Path) -> None:
     pd.read_parquet(path).sample(frac=1.0, random_state=3).to_parquet(path, index=False)
 
     assert (read_results(folder).cells["topk", "docstrings"].scores == before).all()
+
+
+def test_a_metric_that_came_later_is_asked_of_runs_that_have_it(tmp_path: Path) -> None:
+    folder = Sweep(arms=QUICKSTART[1:2], test=10, dev=5).write(tmp_path)
+    plan = folder / "plan.json"
+    plan.write_text(plan.read_text().replace('"metric": "ndcg_at_10"', '"metric": "auc"'))
+    run = min((folder / "runs").iterdir())
+    frame = pd.read_parquet(run / "per_query.parquet")
+
+    assert read_results(folder).plan.metric == "auc"
+    frame.drop(columns="auc").to_parquet(run / "per_query.parquet")
+    with pytest.raises(StorageError, match="was recorded before auc was kept: delete that folder"):
+        read_results(folder)
