@@ -132,7 +132,8 @@ def _by_nearness(results: Results, group: list[_Known]) -> PartTable:
         "the difference is over the queries that are in both."
     )
     counted = {**queries, "extrapolation less interpolation": both}
-    return _table("nearness", group[0].name if len(group) == 1 else names, counted, note, rows)
+    name = group[0].name if len(group) == 1 else f"{group[0].name} to {group[-1].name}"
+    return _table("nearness", name, counted, note, rows)
 
 
 def _of(group: list[_Known], part: str) -> Iterable[str]:
