@@ -162,8 +162,10 @@ class ReSTrain(_Resampled):
 def buckets(vectors: FloatArray, count: int, seed: int) -> IntArray:
     """Return the bucket of each unit vector (n, d) by k-means, numbered from the largest. Shape (n,)."""
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
-    found = KMeans(n_clusters=count, n_init=10, random_state=seed).fit_predict(vectors.astype(np.float64))
+    with threadpool_limits(1):  # the order of sums, and with it a close call, would depend on the threads
+        found = KMeans(n_clusters=count, n_init=10, random_state=seed).fit_predict(vectors.astype(np.float64))
     order = np.argsort(-np.bincount(found, minlength=count), kind="stable")
     return cast("IntArray", np.argsort(order)[found])
 
