@@ -17,6 +17,7 @@ from harness import __version__
 from harness.audit_command import add_audit, audit_text
 from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
 from harness.evaluate_command import add_evaluate, evaluate_text
+from harness.leakage_command import add_leakage, leakage_text
 from harness.mine_command import add_mine, mine_text
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add_mine(commands).set_defaults(run=_mine)
     add_audit(commands).set_defaults(run=_audit)
     add_evaluate(commands).set_defaults(run=_evaluate)
+    add_leakage(commands).set_defaults(run=_leakage)
 
     plan = commands.add_parser("plan", help="say what a sweep would run, what is done, and what the rest may cost")
     plan.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
@@ -161,6 +163,11 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     print(evaluate_text(options))
+    return 0
+
+
+def _leakage(options: argparse.Namespace) -> int:
+    print(leakage_text(options))
     return 0
 
 

@@ -98,11 +98,22 @@ def dataset_names(datasets: Iterable[Component]) -> list[str]:
     """Name each dataset for people: its folder's name or its source's, numbered where that repeats."""
     names: list[str] = []
     for dataset in datasets:
-        path = dataset.params.get("path")
-        name = Path(path).resolve().name if isinstance(path, str) and path else dataset.name
+        name = _own_name(dataset)
         count = sum(other == name or other.startswith(f"{name} #") for other in names)
         names.append(f"{name} #{count + 1}" if count else name)
     return names
+
+
+def _own_name(dataset: Component) -> str:
+    """Name a dataset by its folder or source; one that resamples another also by its fold or side."""
+    path, inner = dataset.params.get("path"), dataset.params.get("dataset")
+    if isinstance(path, str) and path:
+        return Path(path).resolve().name
+    if not isinstance(inner, dict):
+        return dataset.name
+    fold, side = dataset.params.get("fold"), dataset.params.get("side")
+    which = f"fold {fold}" if fold is not None else str(side or dataset.name)
+    return f"{_own_name(Component.model_validate(inner))} {which}"
 
 
 def _dropping(sweep: SweepSpec) -> tuple[MiningSpec, ...]:

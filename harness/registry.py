@@ -54,13 +54,13 @@ def unknown_name(kind: str, name: str, allowed: list[str]) -> str:
 class Registry:
     """Classes of one kind by name.
 
-    `package` holds the built-in entries, one file per family, or is itself the one file; a plug-in adds its own
-    by an entry point in the group `winnow.plugins` that names a module to import.
+    Each of `packages` holds built-in entries, one file per family, or is itself the one file; a plug-in adds its
+    own by an entry point in the group `winnow.plugins` that names a module to import.
     """
 
-    def __init__(self, kind: str, package: str) -> None:
+    def __init__(self, kind: str, *packages: str) -> None:
         self.kind = kind
-        self._package = package
+        self._packages = packages
         self._entries: dict[str, Entry] = {}
         self._loaded = False
 
@@ -108,14 +108,15 @@ class Registry:
         if self._loaded:
             return
         self._loaded = True
-        place = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(getattr(place, "__path__", [])):
-            importlib.import_module(f"{self._package}.{module.name}")
+        for package in self._packages:
+            place = importlib.import_module(package)
+            for module in pkgutil.iter_modules(getattr(place, "__path__", [])):
+                importlib.import_module(f"{package}.{module.name}")
         for plugin in entry_points(group="winnow.plugins"):
             plugin.load()
 
 
-DATASETS = Registry("dataset", "harness.sources")
+DATASETS = Registry("dataset", "harness.sources", "harness.evaluation.resampling")
 TEACHERS = Registry("teacher", "harness.teachers")
 MINERS = Registry("miner", "harness.mining")
 LOSSES = Registry("loss", "harness.losses")

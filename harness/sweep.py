@@ -15,6 +15,7 @@ from harness.executors.local import LocalExecutor
 from harness.fingerprint import canonical
 from harness.pipeline import Preparation, RunJob
 from harness.plan import expand, keep, make_plan
+from harness.query_table import QueriesJob
 from harness.record import Failure, Point, RunRecord, read_record, write_points, write_record
 from harness.search import Search
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
@@ -177,24 +178,33 @@ class _UnderWay:
         need it fail, each with a record.
         """
         threads = os.cpu_count() or 1
-        collections = {
+        collections: dict[str, Preparation | QueriesJob] = {
             canonical(dataset): Preparation(dataset, None, threads)
             for spec in specs
             for dataset in (spec.dataset, *spec.evaluate)
         }
-        pools = {
+        pools: dict[str, Preparation | QueriesJob] = {
             canonical([spec.dataset, mining.teacher, mining.depth, mining.mix, mining.confirm]): Preparation(
                 spec.dataset, mining, threads
             )
             for spec in specs
             for mining in (*spec.equal_with, *([spec.arm.mining] if spec.arm.mining else []))
         }
-        for jobs in (collections, pools):
+        for jobs in (collections, self._tables(specs, threads), pools):
             new = [job for key, job in jobs.items() if key not in self._prepared]
             for _, outcome in executor.carry_out(new, self._listener.preparing):
                 if isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
                     raise outcome
             self._prepared |= set(jobs)
+
+    def _tables(self, specs: list[RunSpec], threads: int) -> dict[str, Preparation | QueriesJob]:
+        """Have what a report says of a dataset's queries computed once, beside the runs."""
+        return {
+            canonical(["queries", spec.dataset]): QueriesJob(
+                spec.dataset, spec.identities["dataset"], self._folder, threads
+            )
+            for spec in specs
+        }
 
 
 def _on_dev(record: RunRecord, metric: str) -> float:

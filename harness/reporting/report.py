@@ -7,6 +7,8 @@ from harness.reporting.answer import answer, plain_text
 from harness.reporting.document import compose
 from harness.reporting.elsewhere import sets_files
 from harness.reporting.exports import as_csv, as_latex, as_markdown
+from harness.reporting.part_exports import part_files, parts_for_pdf
+from harness.reporting.parts import part_tables
 from harness.reporting.pdf import compile_pdf
 from harness.reporting.pictures import draw
 from harness.reporting.tables import analyse
@@ -37,9 +39,11 @@ def write_report(results: Path, reports: Path) -> ReportPaths:
     folder = reports / analysis.results.plan.name
     drawn, figures = draw(analysis)
     pictures = {name: content for name, content in drawn.items() if name.endswith(".svg")}
-    pdf = compile_pdf(compose(analysis, figures), pictures)
+    parts = part_tables(analysis.results, results)
+    pdf = compile_pdf({**compose(analysis, figures), "parts": parts_for_pdf(parts)}, pictures)
     texts = {"ablation.md": as_markdown(analysis), "ablation.csv": as_csv(analysis), "ablation.tex": as_latex(analysis)}
     texts |= sets_files(analysis.results)
+    texts |= part_files(parts)
     tables = tuple(write_file(folder / "tables" / name, text.encode()) for name, text in texts.items())
     files = tuple(write_file(folder / "figures" / name, content) for name, content in drawn.items())
     words = plain_text(answer(analysis).sentences)
