@@ -107,11 +107,14 @@ class Loss(ABC):
     """A function of a batch; parameters are the fields of the class.
 
     `guidance` says what it looks up of teachers. A loss that is not `bounded_below` can
-    always fall further and says nothing about when to stop.
+    always fall further and says nothing about when to stop. One that is `row_wise` reads
+    nothing of the student but its `query_document` block, each query's row for itself,
+    so that every query may have documents of its own.
     """
 
     guidance: ClassVar[Guidance] = "none"
     bounded_below: ClassVar[bool] = True
+    row_wise: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(self, batch: Batch) -> "torch.Tensor":
