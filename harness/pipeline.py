@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.audit import audit, negatives_digest, yields
 from harness.collection import Collection, IntArray
-from harness.composition import Composed, Composer
+from harness.composition import Composed, Composer, Remining
 from harness.environment import environment
 from harness.errors import DataError, StorageError
 from harness.evaluation.rankings import evaluate_split
@@ -21,7 +21,7 @@ from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
 from harness.record import PER_QUERY_COLUMNS, Failure, RunRecord, read_record, write_record
-from harness.registry import BASES, LOSSES
+from harness.registry import BASES, LOSSES, REFRESHES
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, Component, MiningSpec, RunSpec
 from harness.teachers.base import Workspace, excluded_documents
@@ -29,6 +29,7 @@ from harness.teachers.dense import encode
 from harness.teachers.guide import StoredGuide
 from harness.training.bases import Base
 from harness.training.data import TrainingData
+from harness.training.refresh.base import Searching
 from harness.training.trainer import Trained, train
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Mined:
     Pairs that repair relabelled stand behind the labelled ones, with the negatives of a
     row of their query. `negative` has shape (n, k), or (epochs, n, k) where they are
     redrawn; `yields` and `audit` are then those of the first epoch. `pace` counts the
-    pairs before repair: they set the number of steps.
+    pairs before repair: they set the number of steps. `again` mines anew during training.
     """
 
     query: IntArray
@@ -60,6 +61,7 @@ class Mined:
     yields: Yield | None = None
     audit: AuditRecord | None = None
     negatives_hash: str = ""
+    again: Remining | None = None
 
 
 @dataclass
@@ -125,7 +127,8 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         with clock.stage("train"):
             trained = train(model, _training_data(spec, collection, mined, work), arm.training, loss, spec.seed)
     with clock.stage("evaluate"):
-        per_query = evaluate(model, collection)
+        frozen = _freezes_documents(arm)
+        per_query = evaluate(model, collection, base.load(max_length=arm.max_length, texts=texts) if frozen else model)
     record = RunRecord(
         status="finished",
         fingerprint=spec.fingerprint,
@@ -138,6 +141,7 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         yields=mined.yields,
         audit=mined.audit,
         losses=trained.losses,
+        refresh=trained.refresh,
         hashes={"collection": collection.digest, **spec.identities},
         timings=clock.seconds,
         environment=environment(),
@@ -164,7 +168,10 @@ def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
     epochs = spec.arm.training.epochs if spec.arm.training and spec.arm.mining.redraw else 1
     drawn = [composer.compose(spec.seed, epoch) for epoch in range(epochs)]
     trained &= _served(drawn[0])
-    return _described(composer, drawn, trained)
+    mined = _described(composer, drawn, trained)
+    if spec.arm.training is None or spec.arm.training.refresh is None:
+        return mined
+    return replace(mined, again=Remining(composer, spec.seed, drawn[0], np.flatnonzero(trained)))
 
 
 def _served(composed: Composed) -> BoolArray:
@@ -222,11 +229,16 @@ def _of(negatives: Negatives, kept: BoolArray) -> Negatives:
     return replace(negatives, document=np.where(kept[:, None], negatives.document, PADDING))
 
 
-def evaluate(model: "SentenceTransformer", collection: Collection) -> "pd.DataFrame":
-    """Rank the corpus for every dev and test query; one row per query."""
+def evaluate(
+    model: "SentenceTransformer", collection: Collection, document_model: "SentenceTransformer | None" = None
+) -> "pd.DataFrame":
+    """Rank the corpus for every dev and test query; one row per query.
+
+    Documents are embedded by `document_model`, by default by `model` as the queries are.
+    """
     import pandas as pd
 
-    documents = encode(model, collection.document_texts, batch_size=_ENCODE_BATCH)
+    documents = encode(document_model or model, collection.document_texts, batch_size=_ENCODE_BATCH)
     frames = []
     for split in EVALUATED:
         queries = collection.split(split).queries
@@ -249,6 +261,7 @@ def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
 
 def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Workspace) -> TrainingData:
     training = spec.arm.training
+    masked = training is not None and (training.mask_known_positives or _freezes_documents(spec.arm))
     return TrainingData(
         query_texts=collection.query_texts,
         document_texts=collection.document_texts,
@@ -257,9 +270,16 @@ def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Wo
         negative=mined.negative,
         weight=mined.weight,
         pace=mined.pace,
-        known=_known(collection, mined) if training is not None and training.mask_known_positives else None,
+        known=_known(collection, mined) if masked else None,
         guides=_guides(spec.arm, collection, work),
+        mining=mined.again,
     )
+
+
+def _freezes_documents(arm: ArmSpec) -> bool:
+    """Tell whether only the query encoder is trained, so that the base goes on to embed the documents."""
+    refresh = None if arm.training is None else arm.training.refresh
+    return refresh is not None and issubclass(REFRESHES[refresh.name].factory, Searching)
 
 
 def _known(collection: Collection, mined: Mined) -> IntArray:

@@ -246,6 +246,16 @@ class ArmSpec(Spec):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _a_refresh_goes_together_with_its_mining(self) -> Self:
+        if self.training is None or self.training.refresh is None or self.mining is None:
+            return self
+        for part in ("redraw", "repair", "mix"):
+            if getattr(self.mining, part):
+                message = f"the refresh {self.training.refresh.name} and {part} exclude each other"
+                raise ValueError(message)
+        return self
+
 
 def _without_paths(value: JsonValue) -> JsonValue:
     """Drop every mapping entry called `path`, at any depth."""
