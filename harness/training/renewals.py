@@ -3,6 +3,7 @@
 import logging
 import time
 
+from harness.errors import ConfigError
 from harness.measures import RefreshRecord
 from harness.mining.base import PADDING
 from harness.mining.consensus import among
@@ -35,6 +36,9 @@ class Renewals:
             return
         start, before = time.perf_counter(), self._feed.negatives
         negatives = self._renewal(Moment(step, before, self._embed))
+        if negatives.shape != before.shape:
+            message = f"the refresh gave negatives of shape {negatives.shape} for those of shape {before.shape}"
+            raise ConfigError(message)
         filled = negatives != PADDING
         new = filled & ~among(negatives, before, len(self._feed.data.document_texts))
         self._feed.replace(negatives, step)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from pydantic.dataclasses import dataclass
 
 from harness.collection import Collection
 from harness.composition import Remining
@@ -12,14 +13,16 @@ from harness.mining.base import PADDING
 from harness.pipeline import _training_data, mine, run
 from harness.registry import BASES
 from harness.sources.kept import load_collection
-from harness.spec import RunSpec, TrainingSpec
+from harness.spec import STRICT, RunSpec, TrainingSpec
 from harness.store import Store
 from harness.teachers.base import Workspace, build_pool, searched, teacher_of
 from harness.teachers.dense import BiEncoder, encode
 from harness.teachers.student import Student
 from harness.training.contrast import Contrast
-from harness.training.data import TrainingData
+from harness.training.data import Feed, TrainingData
+from harness.training.refresh.base import Renewing
 from harness.training.refresh.ledger import Ledger
+from harness.training.renewals import Renewals
 from harness.training.trainer import train
 from tests.training.refreshed import BM25, DATASET, STEPS, part, run_spec
 
@@ -110,6 +113,23 @@ def test_each_step_trains_on_the_newest_negatives_that_could_be_fetched_and_the_
     assert ages == [0, 1, 2, 1, 2, 1, 0, 1, 2, 1, 2, 1]
     assert (found.staleness_mean, found.staleness_max) == (pytest.approx(np.mean(ages)), 2)
     assert (found.step, found.first_used) == ((2, 4, 6, 8, 10), (4, 6, 7, 10, 12))
+
+
+def test_negatives_of_another_shape_are_refused():
+    index = np.arange(4, dtype=np.int32)
+    given = TrainingData(["a"] * 4, ["b"] * 8, index, index, np.zeros((4, 2), dtype=np.int32))
+
+    @dataclass(kw_only=True, config=STRICT)
+    class Narrower(Renewing):
+        every: int = 1
+
+        def begin(self, data, embed):
+            return lambda now: now.negatives[:, :1]
+
+    renewals = Renewals(Narrower(), Feed(given), lambda texts: np.zeros((len(texts), 2), dtype=np.float32))
+
+    with pytest.raises(ConfigError, match=r"negatives of shape \(4, 1\) for those of shape \(4, 2\)"):
+        renewals.after(1)
 
 
 def test_staleness_counts_the_updates_since_the_negatives_were_chosen():
