@@ -22,7 +22,7 @@ from harness.spec import Component, ConfirmSpec, MiningSpec, MixSpec, RepairSpec
 from harness.teachers.base import Workspace, build_pool, searched, teacher_of
 from harness.teachers.student import Student
 
-__all__ = ["Composed", "Composer", "Remining"]
+__all__ = ["Composed", "Composer", "RepeatedMining"]
 
 _ROUNDING = 1e-4
 """How far above 1 a cosine may come out."""
@@ -179,7 +179,7 @@ class Composer:
 
 
 @dataclass(frozen=True)
-class Remining:
+class RepeatedMining:
     """A mining as a training asks it again: `first` is its first draw, `rows` (n,) the pairs that are trained on."""
 
     composer: Composer

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.audit import audit, negatives_digest, yields
 from harness.collection import Collection, IntArray
-from harness.composition import Composed, Composer, Remining
+from harness.composition import Composed, Composer, RepeatedMining
 from harness.environment import environment
 from harness.errors import DataError, StorageError
 from harness.evaluation.rankings import evaluate_split
@@ -61,7 +61,7 @@ class Mined:
     yields: Yield | None = None
     audit: AuditRecord | None = None
     negatives_hash: str = ""
-    again: Remining | None = None
+    again: RepeatedMining | None = None
 
 
 @dataclass
@@ -171,7 +171,7 @@ def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
     mined = _described(composer, drawn, trained)
     if spec.arm.training is None or spec.arm.training.refresh is None:
         return mined
-    return replace(mined, again=Remining(composer, spec.seed, drawn[0], np.flatnonzero(trained)))
+    return replace(mined, again=RepeatedMining(composer, spec.seed, drawn[0], np.flatnonzero(trained)))
 
 
 def _served(composed: Composed) -> BoolArray:

@@ -6,7 +6,7 @@ import torch
 from pydantic.dataclasses import dataclass
 
 from harness.collection import Collection
-from harness.composition import Remining
+from harness.composition import RepeatedMining
 from harness.errors import ConfigError
 from harness.losses.info_nce import InfoNCE
 from harness.mining.base import PADDING
@@ -72,14 +72,14 @@ def brute_force(model, collection: Collection, query: np.ndarray, k: int) -> np.
 def test_after_each_refresh_the_negatives_are_those_that_its_checkpoint_finds(work, collection, monkeypatch):
     spec = run_spec(part("ance", every=3), part("topk", k=3))
     model, asked = model_for(spec, collection), []
-    again = Remining.again
+    again = RepeatedMining.again
 
     def watched(self, embed, step):
         found = again(self, embed, step)
         asked.append((step, brute_force(model, collection, self.first.pool.query[self.rows], 3), found))
         return found
 
-    monkeypatch.setattr(Remining, "again", watched)
+    monkeypatch.setattr(RepeatedMining, "again", watched)
     data = _training_data(spec, collection, mine(spec, collection, work), work)
     train(model, data, spec.arm.training, InfoNCE(), 0)
 
@@ -91,7 +91,7 @@ def test_after_each_refresh_the_negatives_are_those_that_its_checkpoint_finds(wo
 
 def test_each_step_trains_on_the_newest_negatives_that_could_be_fetched_and_the_record_agrees(work, monkeypatch):
     seen, mined = [], {}
-    batch, again = Contrast.batch, Remining.again
+    batch, again = Contrast.batch, RepeatedMining.again
 
     def batched(self, query, documents, labels):
         seen.append((labels[:, 0], labels[:, 1:]))
@@ -102,7 +102,7 @@ def test_each_step_trains_on_the_newest_negatives_that_could_be_fetched_and_the_
         return mined[step]
 
     monkeypatch.setattr(Contrast, "batch", batched)
-    monkeypatch.setattr(Remining, "again", stamped)
+    monkeypatch.setattr(RepeatedMining, "again", stamped)
     found = run(run_spec(part("ance", every=2), part("bge_window", k=2, start=0, stop=20)), work)[0].refresh
 
     ages = []

@@ -95,7 +95,10 @@ def test_the_search_does_not_depend_on_how_the_index_is_cut(block, monkeypatch):
 def test_an_index_smaller_than_the_depth_is_taken_whole():
     module = Searched(torch.nn.Identity(), InfoNCE(), data(), unit(9, 8).numpy(), depth=200)
 
-    assert module.nearest(unit(2, 8, seed=1)).shape == (2, 9)
+    batch = module.batch(unit(2, 8, seed=1), np.array([0, 1], dtype=np.int32))
+
+    assert batch.similarity.shape == (2, 10)
+    assert batch.allowed.sum(dim=1).tolist() == [9, 9]
 
 
 def test_the_gradient_goes_through_the_queries_alone():
