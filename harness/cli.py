@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_KINDS = ("miners", "teachers", "bases", "datasets", "losses", "parts", "recipes")
+_KINDS = ("miners", "teachers", "bases", "datasets", "losses", "refreshes", "parts", "recipes")
 _TERMINATED = 143
 
 _EXIT_CODES = """

@@ -1,15 +1,16 @@
 """What a mining makes of a collection: pools, confirmation, miner, mix, repair, shortage policy."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.audit import is_hidden
 from harness.collection import Collection
 from harness.errors import NumericError
-from harness.mining.base import BoolArray, FloatArray, IntArray, Miner, Negatives, Pool
+from harness.mining.base import PADDING, BoolArray, FloatArray, IntArray, Miner, Negatives, Pool
 from harness.mining.consensus import among, cross_sample, intra_sample, relisted
 from harness.mining.denoise import confirmed, probabilities
 from harness.mining.margin import Ceiling
@@ -18,9 +19,10 @@ from harness.mining.shortage import Served, serve
 from harness.registry import MINERS
 from harness.seeding import generator
 from harness.spec import Component, ConfirmSpec, MiningSpec, MixSpec, RepairSpec, SuspectSpec
-from harness.teachers.base import Workspace, build_pool, teacher_of
+from harness.teachers.base import Workspace, build_pool, searched, teacher_of
+from harness.teachers.student import Student
 
-__all__ = ["Composed", "Composer"]
+__all__ = ["Composed", "Composer", "RepeatedMining"]
 
 _ROUNDING = 1e-4
 """How far above 1 a cosine may come out."""
@@ -66,10 +68,21 @@ class Composer:
 
     def compose(self, seed: int, epoch: int = 0) -> Composed:
         """Choose the negatives of one draw; the first epoch's is the one that a mining without `redraw` has."""
+        return self._composed(self.pools(), seed, (f"epoch {epoch}",) if epoch else ())
+
+    def recompose(self, embed: Callable[[Sequence[str]], FloatArray], seed: int, step: int) -> Composed:
+        """Choose negatives from what the model `embed` finds after `step` updates: its pool is that of the mining.
+
+        `embed` maps n texts to unit vectors (n, d).
+        """
+        known = self._pool(self.mining.teacher)
+        student = Student(embed, self.collection, np.unique(known.query))
+        pool = searched(known, student, self.collection, self.work, split="train", depth=self.mining.depth)
+        return self._composed([pool], seed, (f"step {step}",))
+
+    def _composed(self, pools: Sequence[Pool], seed: int, later: tuple[str, ...]) -> Composed:
         mining = self.mining
-        later = (f"epoch {epoch}",) if epoch else ()
         miner = cast("Miner", MINERS.create(mining.miner.name, mining.miner.params))
-        pools = self.pools()
         mined = [
             self._mined(miner, pool, generator(seed, "mining", *([f"teacher {place}"] if place else []), *later))
             for place, pool in enumerate(pools)
@@ -163,6 +176,36 @@ class Composer:
             message = f"the teacher {teacher.name} scored {self.collection.name} with NaN or infinity"
             raise NumericError(message)
         return scores
+
+
+@dataclass(frozen=True)
+class RepeatedMining:
+    """A mining as a training asks it again: `first` is its first draw, `rows` (n,) the pairs that are trained on."""
+
+    composer: Composer
+    seed: int
+    first: Composed
+    rows: npt.NDArray[np.integer]
+
+    def again(self, embed: Callable[[Sequence[str]], FloatArray], step: int) -> IntArray:
+        """Mine anew by the model that `embed` is after `step` updates. Shape (n, k).
+
+        A pair that comes out short is brought to k by the shortage policy; under `drop`
+        it keeps padding, for the first draw has decided which pairs are trained on.
+        """
+        negatives: IntArray = self.composer.recompose(embed, self.seed, step).served.negatives.document[self.rows]
+        return negatives
+
+    def candidates(self) -> IntArray:
+        """Return the eligible candidates of the first pool, best first. Shape (n, m).
+
+        PADDING stands for those that the miner refused, and behind the last.
+        """
+        pool, removed = self.first.pool, self.first.served.negatives.removed
+        document = np.where(pool.eligible & ~removed, pool.document, PADDING)
+        order = np.argsort(~pool.eligible, axis=1, kind="stable")
+        candidates: IntArray = np.take_along_axis(document, order, axis=1)[self.rows]
+        return candidates
 
 
 def _mixed(

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from harness.spec import Spec
 
-__all__ = ["AuditRecord", "Histograms", "Yield"]
+__all__ = ["AuditRecord", "Histograms", "RefreshRecord", "Yield"]
 
 
 def _nothing(count: int) -> bool:
@@ -71,3 +71,24 @@ class AuditRecord(Spec):
     overlap: float | None
     auc: float | None
     histograms: Histograms
+
+
+class RefreshRecord(Spec):
+    """How the negatives of a training changed; entry i of each tuple belongs to refresh i.
+
+    `step` counts the updates that the model had had, `first_used` is the first step, from
+    1, that trained on what the refresh brought: None where the training ended before.
+    `seconds` is what it took, `replaced` counts negatives that their pair did not have
+    before, `changed` is their share of all negatives looked at, None where there were
+    none before to compare with. Staleness is counted over the steps: how many updates lie
+    between the model that last chose the negatives of a step, or kept them, and the model
+    that the step trains; negatives from before the training count as chosen at its start.
+    """
+
+    step: tuple[int, ...] = ()
+    first_used: tuple[int | None, ...] = ()
+    seconds: tuple[float, ...] = ()
+    replaced: tuple[int, ...] = ()
+    changed: tuple[float | None, ...] = ()
+    staleness_mean: float
+    staleness_max: int

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.audit import audit, negatives_digest, yields
 from harness.collection import Collection, IntArray
-from harness.composition import Composed, Composer
+from harness.composition import Composed, Composer, RepeatedMining
 from harness.environment import environment
 from harness.errors import StorageError
 from harness.evaluation.model import all_texts, evaluate_run
@@ -21,17 +21,19 @@ from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
 from harness.record import METRICS, Failure, RunRecord, read_record, write_record
-from harness.registry import BASES, LOSSES
+from harness.registry import BASES, LOSSES, REFRESHES
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, Component, MiningSpec, RunSpec
 from harness.teachers.base import Workspace, excluded_documents
 from harness.teachers.guide import StoredGuide
 from harness.training.bases import Base
 from harness.training.data import TrainingData
+from harness.training.refresh.base import Searching
 from harness.training.trainer import Trained, train
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sentence_transformers import SentenceTransformer
 
 __all__ = ["attempt", "mine", "prepare", "run"]
 
@@ -43,7 +45,7 @@ class Mined:
     Pairs that repair relabelled stand behind the labelled ones, with the negatives of a
     row of their query. `negative` has shape (n, k), or (epochs, n, k) where they are
     redrawn; `yields` and `audit` are then those of the first epoch. `pace` counts the
-    pairs before repair: they set the number of steps.
+    pairs before repair: they set the number of steps. `again` mines anew during training.
     """
 
     query: IntArray
@@ -55,6 +57,7 @@ class Mined:
     yields: Yield | None = None
     audit: AuditRecord | None = None
     negatives_hash: str = ""
+    again: RepeatedMining | None = None
 
 
 @dataclass
@@ -110,7 +113,7 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
     with clock.stage("load"):
         collection = load_collection(spec.dataset, work.store)
         base = cast("Base", BASES.create(arm.base.name, arm.base.params))
-        model = base.load(max_length=arm.max_length, texts=all_texts(spec, collection, work.store))
+        model = _loaded(base, spec, collection, work)
     with clock.stage("mine"):
         mined = mine(spec, collection, work)
     trained = Trained(losses=())
@@ -119,7 +122,8 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         with clock.stage("train"):
             trained = train(model, _training_data(spec, collection, mined, work), arm.training, loss, spec.seed)
     with clock.stage("evaluate"):
-        evaluation = evaluate_run(model, spec, collection, work.store)
+        frozen = _loaded(base, spec, collection, work) if _freezes_documents(arm) else None
+        evaluation = evaluate_run(model, spec, collection, work.store, frozen)
     record = RunRecord(
         status="finished",
         fingerprint=spec.fingerprint,
@@ -133,11 +137,16 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         yields=mined.yields,
         audit=mined.audit,
         losses=trained.losses,
+        refresh=trained.refresh,
         hashes={"collection": collection.digest, **spec.identities},
         timings=clock.seconds,
         environment=environment(),
     )
     return record, evaluation.per_query
+
+
+def _loaded(base: Base, spec: RunSpec, collection: Collection, work: Workspace) -> "SentenceTransformer":
+    return base.load(max_length=spec.arm.max_length, texts=all_texts(spec, collection, work.store))
 
 
 def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
@@ -159,7 +168,10 @@ def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
     epochs = spec.arm.training.epochs if spec.arm.training and spec.arm.mining.redraw else 1
     drawn = [composer.compose(spec.seed, epoch) for epoch in range(epochs)]
     trained &= _served(drawn[0])
-    return _described(composer, drawn, trained)
+    mined = _described(composer, drawn, trained)
+    if spec.arm.training is None or spec.arm.training.refresh is None:
+        return mined
+    return replace(mined, again=RepeatedMining(composer, spec.seed, drawn[0], np.flatnonzero(trained)))
 
 
 def _served(composed: Composed) -> BoolArray:
@@ -226,6 +238,7 @@ def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
 
 def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Workspace) -> TrainingData:
     training = spec.arm.training
+    masked = training is not None and (training.mask_known_positives or _freezes_documents(spec.arm))
     return TrainingData(
         query_texts=collection.query_texts,
         document_texts=collection.document_texts,
@@ -234,9 +247,16 @@ def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Wo
         negative=mined.negative,
         weight=mined.weight,
         pace=mined.pace,
-        known=_known(collection, mined) if training is not None and training.mask_known_positives else None,
+        known=_known(collection, mined) if masked else None,
         guides=_guides(spec.arm, collection, work),
+        mining=mined.again,
     )
+
+
+def _freezes_documents(arm: ArmSpec) -> bool:
+    """Tell whether only the query encoder is trained, so that the base goes on to embed the documents."""
+    refresh = None if arm.training is None else arm.training.refresh
+    return refresh is not None and issubclass(REFRESHES[refresh.name].factory, Searching)
 
 
 def _known(collection: Collection, mined: Mined) -> IntArray:

@@ -4,12 +4,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field, ValidationError
 
 from harness.errors import StorageError, storage_error
-from harness.measures import AuditRecord, Histograms, Yield
+from harness.measures import AuditRecord, Histograms, RefreshRecord, Yield
 from harness.spec import ArmSpec, MetricName, PlannedRun, RunSpec, Spec, SweepPlan
 from harness.store import write_file
 
@@ -84,8 +84,8 @@ class EvaluatedSplit(Spec):
     own_dropped: int = 0
 
 
-def _nothing(value: object) -> bool:
-    return value == {}
+def _absent(value: object) -> bool:
+    return value is None or value == {}
 
 
 class RunRecord(Spec):
@@ -94,14 +94,15 @@ class RunRecord(Spec):
     `metrics` maps split to metric to mean over queries; `losses` holds the training
     loss of each step; `timings` are wall-clock seconds by stage; `pairs` counts the
     (query, positive) pairs trained on, `pairs_hash` digests them,
-    `negatives_hash` them with their negatives. `evaluated` has the keys of `metrics`.
+    `negatives_hash` them with the negatives that the training begins with. `evaluated`
+    has the keys of `metrics`. `refresh` is there where negatives change during training.
     """
 
     status: Literal["finished", "failed"]
     fingerprint: str
     spec: RunSpec
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
-    evaluated: dict[str, EvaluatedSplit] = Field(default_factory=dict, exclude_if=_nothing)
+    evaluated: dict[str, EvaluatedSplit] = Field(default_factory=dict, exclude_if=_absent)
     steps: int = 0
     pairs: int = 0
     pairs_hash: str = ""
@@ -109,6 +110,7 @@ class RunRecord(Spec):
     yields: Yield | None = None
     audit: AuditRecord | None = None
     losses: tuple[float, ...] = ()
+    refresh: Annotated[RefreshRecord | None, Field(exclude_if=_absent)] = None
     hashes: dict[str, str] = Field(default_factory=dict)
     timings: dict[str, float] = Field(default_factory=dict)
     environment: Environment | None = None

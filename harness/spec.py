@@ -16,8 +16,8 @@ __all__ = [
     "Component",
     "ConfirmSpec",
     "DropOwn",
-    "FurtherSets",
     "EarlyStoppingSpec",
+    "FurtherSets",
     "Margin",
     "MetricName",
     "MiningSpec",
@@ -249,6 +249,16 @@ class ArmSpec(Spec):
         if self.mining is not None and self.training is None:
             message = "an arm that is not trained has no use for a miner"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _a_refresh_goes_together_with_its_mining(self) -> Self:
+        if self.training is None or self.training.refresh is None or self.mining is None:
+            return self
+        for part in ("redraw", "repair", "mix"):
+            if getattr(self.mining, part):
+                message = f"the refresh {self.training.refresh.name} and {part} exclude each other"
+                raise ValueError(message)
         return self
 
 

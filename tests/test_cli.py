@@ -80,7 +80,7 @@ def test_the_plan_is_there_for_programs(here, capsys):
     assert all(re.fullmatch("[0-9a-f]{16}", run["fingerprint"]) for run in plan["runs"])
 
 
-@pytest.mark.parametrize("kind", ["miners", "teachers", "bases", "datasets", "losses", "recipes"])
+@pytest.mark.parametrize("kind", ["miners", "teachers", "bases", "datasets", "losses", "recipes", "refreshes"])
 def test_every_kind_is_listed_for_people_and_for_programs(kind, capsys):
     assert main(["list", kind]) == 0
     printed = capsys.readouterr().out

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from harness.config.around import AROUND, OFF
 from harness.config.components import read_component
 from harness.config.findings import Findings, Setting, placed
+from harness.config.refresh import refresh_mistakes
 from harness.config.training import guidance, objection, read_training
 from harness.mistakes import KeyPath, dotted, shown
 from harness.recipes import RECIPES
@@ -54,15 +55,24 @@ class ArmReader:
         base = self._component("bases", "base", settings, path)
         mining = self._mining(miner, settings, path) if miner else None
         training = self._training(settings, path) if _trained(settings) else None
-        if training and not (miner and mining is None) and (mistake := guidance(training, mining)):
-            where = settings["training.guides"].path if training.guides else (*path, "training", "guides")
-            self._findings.add(where, mistake)
-        if training and not (miner and mining is None) and (mistake := objection(training, mining)):
-            self._findings.add((*path, "training", "loss"), mistake)
+        if training and not (miner and mining is None):
+            self._go_together(training, mining, settings, path)
         complete = base and name and (mining or not miner) and (training or not _trained(settings))
         if frame is None or not complete:
             return None
         return frame.model_copy(update={"name": name, "base": base, "mining": mining, "training": training})
+
+    def _go_together(
+        self, training: TrainingSpec, mining: MiningSpec | None, settings: Settings, path: KeyPath
+    ) -> None:
+        """Check the training of an arm against its mining."""
+        if mistake := guidance(training, mining):
+            where = settings["training.guides"].path if training.guides else (*path, "training", "guides")
+            self._findings.add(where, mistake)
+        if mistake := objection(training, mining):
+            self._findings.add((*path, "training", "loss"), mistake)
+        for key, mistake in refresh_mistakes(training, mining):
+            self._findings.add(settings[key].path if key in settings else (*path, *key.split(".")), mistake)
 
     def report_missing(self) -> None:
         """Note once for all arms what neither they nor the defaults set."""

@@ -21,6 +21,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "miner": ("mining", "miner", "params"),
     "training": ("training",),
     "training.loss": ("training", "loss", "params"),
+    "training.refresh": ("training", "refresh", "params"),
     "confirm": ("mining", "confirm"),
     "repair": ("mining", "repair"),
     "repair.suspect": ("mining", "repair", "suspect"),
@@ -68,6 +69,8 @@ def _components(arm: ArmSpec) -> Iterator[tuple[str, str, Component]]:
         yield "miner", "miners", arm.mining.miner
     if arm.training is not None:
         yield "training.loss", "losses", arm.training.loss
+        if arm.training.refresh is not None:
+            yield "training.refresh", "refreshes", arm.training.refresh
 
 
 def read_search(value: JsonValue, arms: Mapping[str, ArmSpec | None], findings: Findings) -> SearchSpec | None:

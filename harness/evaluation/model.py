@@ -35,10 +35,16 @@ class Evaluation:
 
 
 def evaluate(
-    model: "SentenceTransformer", collection: Collection, drop_own: DropOwn = "auto", splits: Sequence[str] = SPLITS
+    model: "SentenceTransformer",
+    collection: Collection,
+    drop_own: DropOwn = "auto",
+    splits: Sequence[str] = SPLITS,
+    *,
+    document_model: "SentenceTransformer | None" = None,
 ) -> "pd.DataFrame":
     """Rank the corpus for every query of the splits, by default dev and test; one row per query.
 
+    Documents are embedded by `document_model`, by default by `model` as the queries are.
     Raises NumericError that names the text if an embedding is not finite, DataError if
     there is nothing to evaluate.
     """
@@ -48,7 +54,7 @@ def evaluate(
     if not present:
         message = f"{collection.name} has no {' or '.join(splits)} queries to evaluate"
         raise DataError(message)
-    documents = encode(model, collection.document_texts, batch_size=_ENCODE_BATCH)
+    documents = encode(document_model or model, collection.document_texts, batch_size=_ENCODE_BATCH)
     frames = []
     for split in present:
         asked = [collection.query_texts[query] for query in collection.split(split).queries]
@@ -57,14 +63,20 @@ def evaluate(
     return pd.concat(frames, ignore_index=True)
 
 
-def evaluate_run(model: "SentenceTransformer", spec: RunSpec, own: Collection, store: Store) -> Evaluation:
+def evaluate_run(
+    model: "SentenceTransformer",
+    spec: RunSpec,
+    own: Collection,
+    store: Store,
+    document_model: "SentenceTransformer | None" = None,
+) -> Evaluation:
     """Evaluate on the run's own collection, then on one further set after the other."""
     import pandas as pd
 
-    frames, splits = [evaluate(model, own, spec.drop_own)], described(own, spec.drop_own)
+    frames, splits = [evaluate(model, own, spec.drop_own, document_model=document_model)], described(own, spec.drop_own)
     for name, dataset in zip(set_names(spec.evaluate), spec.evaluate, strict=True):
         collection = load_collection(dataset, store)
-        frame = evaluate(model, collection, spec.drop_own)
+        frame = evaluate(model, collection, spec.drop_own, document_model=document_model)
         frame["split"] = [split_label(split, name) for split in frame["split"]]
         frames.append(frame)
         here = described(collection, spec.drop_own)

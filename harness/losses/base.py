@@ -162,7 +162,7 @@ class Loss(ABC):
 
     @property
     def row_wise(self) -> bool:
-        """Whether the columns of `query_document` may mean other documents in every row, and no other block is read."""
+        """Whether it reads no block but `query_document`, whose columns may then mean other documents in every row."""
         return True
 
     def objection(self, *, guides: int, mined: bool) -> str | None:  # noqa: ARG002  for losses that do object

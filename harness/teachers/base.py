@@ -1,7 +1,7 @@
 """What a teacher must offer, and how its scores become a Pool, once per collection and split."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
@@ -24,6 +24,7 @@ __all__ = [
     "Workspace",
     "build_pool",
     "excluded_documents",
+    "searched",
     "silent",
     "teacher_of",
 ]
@@ -124,24 +125,17 @@ def _compute(teacher: Teacher, collection: Collection, split: str, depth: int, w
     if not query.size:
         message = f"{collection.name}: the {split} split has no labelled pair to mine for"
         raise DataError(message)
-    distinct, group = np.unique(query, return_inverse=True)
-    found = teacher.search(collection, distinct.astype(np.int32), depth, work)
-    scores = teacher.score(collection, query, positive, work)
-    if not np.isfinite(scores).all() or np.isnan(found.score).any():
-        message = f"the teacher scored {collection.name} with NaN or infinity"
-        raise NumericError(message)
-    document = found.document[group]
-    excluded = excluded_documents(collection, rows, query)
-    return Pool(
-        document=document,
-        score=found.score[group],
-        positive=scores,
-        eligible=np.not_equal(document, PADDING) & ~_member(document, excluded),
-        hidden=_member(document, _per_query(rows.query[rows.concealed], rows.document[rows.concealed], query)),
+    none = np.empty((len(query), 0), dtype=np.int32)
+    blank = Pool(
+        document=none,
+        score=none.astype(np.float32),
+        positive=np.zeros(len(query), dtype=np.float32),
+        eligible=none.astype(np.bool_),
+        hidden=none.astype(np.bool_),
         query=query,
         positive_document=positive,
-        group=group.astype(np.int32),
-        excluded=excluded,
+        group=np.unique(query, return_inverse=True)[1].astype(np.int32),
+        excluded=excluded_documents(collection, rows, query),
         pair_key=np.array(
             [
                 key_of(f"{collection.query_ids[q]}\x1f{collection.document_ids[d]}")
@@ -150,6 +144,29 @@ def _compute(teacher: Teacher, collection: Collection, split: str, depth: int, w
             dtype=np.uint64,
         ),
         document_key=np.array([key_of(name) for name in collection.document_ids], dtype=np.uint64),
+    )
+    return searched(blank, teacher, collection, work, split=split, depth=depth)
+
+
+def searched(  # noqa: PLR0913 - which pairs, who searches, where, how deep
+    pool: Pool, teacher: Teacher, collection: Collection, work: Workspace, *, split: str, depth: int
+) -> Pool:
+    """Return the pool of the same pairs by another teacher, kept nowhere; raise NumericError if one is not finite."""
+    rows = collection.split(split)
+    found = teacher.search(collection, np.unique(pool.query), depth, work)
+    scores = teacher.score(collection, pool.query, pool.positive_document, work)
+    if not np.isfinite(scores).all() or np.isnan(found.score).any():
+        message = f"the teacher scored {collection.name} with NaN or infinity"
+        raise NumericError(message)
+    document = found.document[pool.group]
+    concealed = _per_query(rows.query[rows.concealed], rows.document[rows.concealed], pool.query)
+    return replace(
+        pool,
+        document=document,
+        score=found.score[pool.group],
+        positive=scores,
+        eligible=np.not_equal(document, PADDING) & ~_member(document, pool.excluded),
+        hidden=_member(document, concealed),
     )
 
 

@@ -1,6 +1,6 @@
 """What a training reads: pairs, their negatives of the moment, and what is looked up for them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from harness.mining.base import PADDING
 
-__all__ = ["Feed", "Guide", "Row", "TrainingData"]
+__all__ = ["Embed", "Feed", "Guide", "Mining", "QueryFeed", "Row", "TrainingData"]
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
@@ -21,6 +21,25 @@ _PER_EPOCH = 3
 
 Row = dict[str, str | list[int]]
 """One pair as the trainer's collator reads it: texts by column, and under `label` its number and negatives."""
+
+
+Embed = Callable[[Sequence[str]], FloatArray]
+"""The model as it is at this moment: from n texts to unit vectors, shape (n, d). Nothing of it is kept."""
+
+
+class Mining(Protocol):
+    """The mining of an arm, to be asked again while the model is trained."""
+
+    def again(self, embed: Embed, step: int) -> IntArray:
+        """Mine anew with the model that `embed` is, after `step` updates: its search makes the pool. Shape (n, k)."""
+        ...
+
+    def candidates(self) -> IntArray:
+        """Return the eligible candidates of the first pool, best first. Shape (n, m).
+
+        PADDING stands for those that the miner refused, and behind the last.
+        """
+        ...
 
 
 class Guide(Protocol):
@@ -50,6 +69,7 @@ class TrainingData:
     for its own query, by default 1. `pace` is how many pairs set the number of steps, by
     default those that there are: pairs added or dropped then change no budget.
     `known` (2, m) lists (query, document) pairs that are never negatives of one another.
+    `mining` is where the negatives came from, for a refresh that asks it again.
     """
 
     query_texts: Sequence[str]
@@ -61,6 +81,7 @@ class TrainingData:
     pace: int | None = None
     known: IntArray | None = None
     guides: tuple[Guide, ...] = ()
+    mining: Mining | None = None
 
     @cached_property
     def _known_keys(self) -> npt.NDArray[np.int64]:
@@ -71,10 +92,10 @@ class TrainingData:
         return query.astype(np.int64) * len(self.document_texts) + document
 
     def is_known(self, query: IntArray, document: IntArray) -> BoolArray:
-        """Tell which documents (c,) are known to be relevant to which queries (b,). Shape (b, c)."""
+        """Tell which documents (c,), or those of each row (b, c), are known for the queries (b,). Shape (b, c)."""
         if self.known is None or not self.known.size:
-            return np.zeros((len(query), len(document)), dtype=np.bool_)
-        asked = self._keys(query[:, None], document[None, :])
+            return np.zeros((len(query), document.shape[-1]), dtype=np.bool_)
+        asked = self._keys(query[:, None], document)
         place = np.searchsorted(self._known_keys, asked).clip(max=len(self._known_keys) - 1)
         found: BoolArray = np.equal(self._known_keys[place], asked)
         return found
@@ -84,13 +105,16 @@ class Feed:
     """Hands out the pairs with the negatives of the epoch that is under way, or those that were put in since.
 
     A row carries the negatives that it was handed out with, so that what is embedded and
-    what is masked agree whenever the batch was fetched.
+    what is masked agree whenever the batch was fetched. `mined_at` says for each batch
+    handed out after how many updates its negatives were chosen.
     """
 
     def __init__(self, data: TrainingData) -> None:
         self.data = data
         self._epochs = data.negative if data.negative.ndim == _PER_EPOCH else data.negative[None]
         self._epoch = -1
+        self._chosen_at = 0
+        self.mined_at: list[int] = []
 
     @property
     def negatives(self) -> IntArray:
@@ -102,13 +126,15 @@ class Feed:
         """Go on to the next epoch."""
         self._epoch += 1
 
-    def replace(self, negatives: IntArray) -> None:
-        """Hand out these negatives (n, k) from now on, in every epoch."""
+    def replace(self, negatives: IntArray, step: int = 0) -> None:
+        """Hand out these negatives (n, k), chosen after `step` updates, from now on, in every epoch."""
         self._epochs = negatives[None]
+        self._chosen_at = step
 
     def rows(self, numbers: Sequence[int]) -> list[Row]:
-        """Return some pairs with their texts; padding has an empty text."""
+        """Return one batch of pairs with their texts; padding has an empty text."""
         data, rows = self.data, []
+        self.mined_at.append(self._chosen_at)
         for number, negatives in zip(numbers, self.negatives[list(numbers)].tolist(), strict=True):
             row: Row = {
                 "anchor": data.query_texts[data.query[number]],
@@ -118,3 +144,12 @@ class Feed:
                 row[f"negative_{place}"] = "" if index == PADDING else data.document_texts[index]
             rows.append(row | {"label": [number, *negatives]})
         return rows
+
+
+class QueryFeed(Feed):
+    """Hands out queries alone, for a training whose documents are embedded already."""
+
+    def rows(self, numbers: Sequence[int]) -> list[Row]:
+        """Return one batch of pairs with the texts of their queries."""
+        data = self.data
+        return [{"anchor": data.query_texts[data.query[number]], "label": [number]} for number in numbers]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import NumericError
 from harness.losses.base import Loss
+from harness.measures import RefreshRecord
 from harness.seeding import derive_seed
 from harness.spec import TrainingSpec
 from harness.training.data import Feed, TrainingData
@@ -14,16 +15,16 @@ from harness.training.data import Feed, TrainingData
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
-    from transformers import TrainerCallback
 
 __all__ = ["Trained", "steps_of", "train"]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training reports; `losses` holds the loss of every step."""
+    """What a training reports; `losses` holds the loss of every step, `refresh` how its negatives changed."""
 
     losses: tuple[float, ...]
+    refresh: RefreshRecord | None = None
 
 
 def steps_of(pairs: int, training: TrainingSpec) -> int:
@@ -42,10 +43,10 @@ def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSp
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    from harness.training.contrast import Contrast
+    from harness.training.course import begin
 
     derived = derive_seed(seed, "training")
-    feed = Feed(data)
+    course = begin(model, data, training, loss)
     with tempfile.TemporaryDirectory(prefix="winnow-trainer-") as scratch:
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
@@ -68,9 +69,9 @@ def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSp
             model=model,
             args=arguments,
             train_dataset=datasets.Dataset.from_dict({"label": list(range(len(data.query)))}),
-            data_collator=_collator(model, feed),
-            loss=Contrast(model, loss, data).to(model.device),
-            callbacks=[_epoch_counter(feed)],
+            data_collator=_collator(model, course.feed),
+            loss=course.module.to(model.device),
+            callbacks=[course.callback()],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
@@ -79,7 +80,7 @@ def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSp
     if len(history) != arguments.max_steps:
         message = f"the trainer made {len(history)} steps instead of {arguments.max_steps}"
         raise NumericError(message)
-    return Trained(losses=tuple(history))
+    return Trained(losses=tuple(history), refresh=course.record(len(history)))
 
 
 def _collator(model: "SentenceTransformer", feed: Feed) -> "SentenceTransformerDataCollator":
@@ -92,13 +93,3 @@ def _collator(model: "SentenceTransformer", feed: Feed) -> "SentenceTransformerD
             return batch
 
     return Collator(preprocess_fn=model.preprocess)
-
-
-def _epoch_counter(feed: Feed) -> "TrainerCallback":
-    from transformers import TrainerCallback
-
-    class Counter(TrainerCallback):
-        def on_epoch_begin(self, *_: object, **__: object) -> None:
-            feed.next_epoch()
-
-    return Counter()

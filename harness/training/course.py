@@ -1,0 +1,88 @@
+"""How the negatives of one training come about: what is handed out, what the loss sees, what happens between steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from harness.errors import ConfigError
+from harness.losses.base import Loss
+from harness.measures import RefreshRecord
+from harness.registry import REFRESHES
+from harness.spec import TrainingSpec
+from harness.teachers.dense import encode
+from harness.training.contrast import Contrast
+from harness.training.data import Embed, Feed, FloatArray, QueryFeed, TrainingData
+from harness.training.refresh.base import Renewing, Searching
+from harness.training.renewals import Renewals
+from harness.training.searched import Searched
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from transformers import TrainerCallback
+
+__all__ = ["Course", "begin", "embedder"]
+
+_ENCODE_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Course:
+    """The parts of a training that its refresh decides."""
+
+    feed: Feed
+    module: Contrast | Searched
+    renewals: Renewals | None = None
+
+    def callback(self) -> "TrainerCallback":
+        """Return what tells the feed of epochs, and the renewals of steps; none follows the last step."""
+        from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+        feed, renewals = self.feed, self.renewals
+
+        class Steps(TrainerCallback):
+            def on_epoch_begin(self, *_: object, **__: object) -> None:
+                feed.next_epoch()
+
+            def on_step_end(
+                self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+            ) -> None:
+                del args, control, kwargs
+                if renewals is not None and state.global_step < state.max_steps:
+                    renewals.after(state.global_step)
+
+        return Steps()
+
+    def record(self, steps: int) -> RefreshRecord | None:
+        """Say how the negatives changed over so many steps; None if nothing was to change them."""
+        if isinstance(self.module, Searched):
+            return self.module.record(steps)
+        return None if self.renewals is None else self.renewals.record(steps)
+
+
+def begin(model: "SentenceTransformer", data: TrainingData, training: TrainingSpec, loss: Loss) -> Course:
+    """Set a training up; raise ConfigError if its refresh cannot work on `data` with `loss`."""
+    chosen = training.refresh
+    refresh = None if chosen is None else REFRESHES.create(chosen.name, chosen.params)
+    if isinstance(refresh, Searching):
+        index = embedder(model)(data.document_texts)
+        return Course(QueryFeed(data), Searched(model, loss, data, index, refresh.depth))
+    feed = Feed(data)
+    renewals = None
+    if refresh is not None and chosen is not None:
+        if data.mining is None:
+            message = f"the refresh {chosen.name} needs a mining that it can ask again"
+            raise ConfigError(message)
+        renewals = Renewals(cast("Renewing", refresh), feed, embedder(model))
+    return Course(feed, Contrast(model, loss, data), renewals)
+
+
+def embedder(model: "SentenceTransformer") -> Embed:
+    """Return the model as a function from texts to unit vectors; it leaves no trace on the training."""
+
+    def embed(texts: Sequence[str]) -> FloatArray:
+        mode = model.training
+        vectors = encode(model, texts, batch_size=_ENCODE_BATCH)
+        model.train(mode)
+        return vectors
+
+    return embed
