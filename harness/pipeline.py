@@ -2,9 +2,10 @@
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,7 +21,7 @@ from harness.fingerprint import digest
 from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
-from harness.record import PER_QUERY_COLUMNS, Failure, RunRecord, read_record, write_record
+from harness.record import PER_QUERY_COLUMNS, Failure, MemoryRetry, RunRecord, Stopping, read_record, write_record
 from harness.registry import BASES, LOSSES
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, Component, MiningSpec, RunSpec
@@ -28,14 +29,16 @@ from harness.teachers.base import Workspace, excluded_documents
 from harness.teachers.dense import encode
 from harness.teachers.guide import StoredGuide
 from harness.training.bases import Base
+from harness.training.checkpoints import Checkpoints, maker
 from harness.training.data import TrainingData
-from harness.training.trainer import Trained, train
+from harness.training.trainer import Trained
+from harness.training.within_memory import train_within_memory
 
 if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["attempt", "evaluate", "mine", "prepare", "run"]
+__all__ = ["attempt", "evaluate", "looked_at", "mine", "prepare", "require_queries", "run"]
 
 EVALUATED = ("dev", "test")
 _ENCODE_BATCH = 256
@@ -83,17 +86,19 @@ def prepare(dataset: Component, mining: MiningSpec | None, work: Workspace) -> N
         Composer(mining, collection, work).pools()
 
 
-def attempt(spec: RunSpec, work: Workspace, runs: Path) -> RunRecord:
+def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: float = 5.0) -> RunRecord:
     """Carry out a run and write its record; a run that fails leaves a record that says why.
 
-    Only a StorageError passes: where one record cannot be written, no other can.
+    Every `checkpoint_minutes` of training a checkpoint is kept beside `runs`, from which
+    a run that was cut off goes on, until there is a record. Only a StorageError passes: where one record cannot be written, no other can.
     """
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
         return done
     per_query = None
+    checkpoints = Checkpoints(runs.parent / "checkpoints" / spec.fingerprint, checkpoint_minutes, maker())
     try:
-        record, per_query = run(spec, work)
+        record, per_query = run(spec, work, checkpoints)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
@@ -105,25 +110,36 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path) -> RunRecord:
             failure=Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc()),
         )
     write_record(runs, record, per_query)
+    checkpoints.discard()
     return record
 
 
-def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
+def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) -> "tuple[RunRecord, pd.DataFrame]":
     """Carry out a run; return its record and its metrics per query."""
     clock = Clock()
     arm = spec.arm
     with clock.stage("load"):
         collection = load_collection(spec.dataset, work.store)
+        require_queries(collection, looked_at(arm))
         base = cast("Base", BASES.create(arm.base.name, arm.base.params))
         texts = (*collection.document_texts, *collection.query_texts)
-        model = base.load(max_length=arm.max_length, texts=texts)
+        load = partial(base.load, max_length=arm.max_length, texts=texts)
+        model = load()
     with clock.stage("mine"):
         mined = mine(spec, collection, work)
-    trained = Trained(losses=())
+    trained, retry = Trained(losses=()), None
     if arm.training is not None:
-        loss = cast("Loss", LOSSES.create(arm.training.loss.name, arm.training.loss.params))
         with clock.stage("train"):
-            trained = train(model, _training_data(spec, collection, mined, work), arm.training, loss, spec.seed)
+            model, trained, retry = train_within_memory(
+                model,
+                load,
+                _training_data(spec, collection, mined, work),
+                training=arm.training,
+                loss=cast("Loss", LOSSES.create(arm.training.loss.name, arm.training.loss.params)),
+                seed=spec.seed,
+                checkpoints=checkpoints,
+                look=partial(_dev_means, collection),
+            )
     with clock.stage("evaluate"):
         per_query = evaluate(model, collection)
     record = RunRecord(
@@ -141,8 +157,30 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         hashes={"collection": collection.digest, **spec.identities},
         timings=clock.seconds,
         environment=environment(),
+        stopping=_stopping(trained),
+        memory=None if retry is None else MemoryRetry(**asdict(retry)),
     )
     return record, per_query
+
+
+def looked_at(arm: ArmSpec) -> tuple[str, ...]:
+    """Return the splits that an arm cannot be trained without, beside its training pairs."""
+    return ("dev",) if arm.training is not None and arm.training.early_stopping is not None else ()
+
+
+def require_queries(collection: Collection, splits: tuple[str, ...]) -> None:
+    """Raise DataError if one of the splits has no query to evaluate."""
+    for split in splits:
+        if not collection.split(split).queries.size:
+            message = f"early_stopping needs {split} queries to look at, and {collection.name} has none"
+            raise DataError(message)
+
+
+def _stopping(trained: Trained) -> Stopping | None:
+    if trained.best_step is None:
+        return None
+    steps, values = zip(*trained.looks, strict=True)
+    return Stopping(steps=steps, values=values, best_step=trained.best_step)
 
 
 def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
@@ -226,17 +264,28 @@ def evaluate(model: "SentenceTransformer", collection: Collection) -> "pd.DataFr
     """Rank the corpus for every dev and test query; one row per query."""
     import pandas as pd
 
-    documents = encode(model, collection.document_texts, batch_size=_ENCODE_BATCH)
-    frames = []
-    for split in EVALUATED:
-        queries = collection.split(split).queries
-        if queries.size:
-            vectors = encode(model, [collection.query_texts[query] for query in queries], batch_size=_ENCODE_BATCH)
-            frames.append(evaluate_split(collection, split, vectors, documents))
-    if not frames:
+    splits = [split for split in EVALUATED if collection.split(split).queries.size]
+    if not splits:
         message = f"{collection.name} has neither dev nor test queries to evaluate"
         raise DataError(message)
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(_evaluated(model, collection, splits), ignore_index=True)
+
+
+def _evaluated(model: "SentenceTransformer", collection: Collection, splits: Sequence[str]) -> "list[pd.DataFrame]":
+    """Rank the corpus for every query of some splits, with the model's prompts; one frame per split."""
+    query, document = (model.prompts.get(kind) or "" for kind in ("query", "document"))
+    documents = encode(model, collection.document_texts, document, _ENCODE_BATCH)
+    frames = []
+    for split in splits:
+        texts = [collection.query_texts[index] for index in collection.split(split).queries]
+        frames.append(evaluate_split(collection, split, encode(model, texts, query, _ENCODE_BATCH), documents))
+    return frames
+
+
+def _dev_means(collection: Collection, model: "SentenceTransformer") -> dict[str, float]:
+    """Return the mean dev metrics of a model that is being trained; no other split is read."""
+    (frame,) = _evaluated(model, collection, ("dev",))
+    return _means(frame)["dev"]
 
 
 def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
@@ -290,11 +339,14 @@ class Preparation:
     dataset: Component
     mining: MiningSpec | None
     threads: int
+    splits: tuple[str, ...] = ()
+    """Splits that some run cannot do without."""
 
     def __call__(self, work: Workspace) -> None:
         """Load the collection and, if negatives are to be mined, build the pools."""
         work.progress(f"reading {self.dataset.name}", 0, 1)
         prepare(self.dataset, self.mining, work)
+        require_queries(load_collection(self.dataset, work.store), self.splits)
 
 
 @dataclass(frozen=True)
@@ -304,7 +356,8 @@ class RunJob:
     spec: RunSpec
     runs: Path
     threads: int = 1
+    checkpoint_minutes: float = 5.0
 
     def __call__(self, work: Workspace) -> str:
         """Carry out the run, write its record, and return its status."""
-        return attempt(self.spec, work, self.runs).status
+        return attempt(self.spec, work, self.runs, self.checkpoint_minutes).status

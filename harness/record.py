@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -22,7 +22,9 @@ __all__ = [
     "Environment",
     "Failure",
     "Histograms",
+    "MemoryRetry",
     "RunRecord",
+    "Stopping",
     "Yield",
     "read_per_query",
     "read_plan",
@@ -61,13 +63,35 @@ class Failure(Spec):
     traceback: str = ""
 
 
+class Stopping(Spec):
+    """What early stopping saw: the dev metric at each look, and the step whose weights were kept."""
+
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+    best_step: int
+
+
+class MemoryRetry(Spec):
+    """That the device's memory was too small: after how many steps, with which micro-batch, and what it was cut to."""
+
+    step: int
+    micro_batch: int
+    retried_with: int
+    message: str
+
+
+def _unset(value: object) -> bool:
+    return value is None
+
+
 class RunRecord(Spec):
     """Everything that is known of one run.
 
     `metrics` maps split to metric to mean over queries; `losses` holds the training
     loss of each step; `timings` are wall-clock seconds by stage; `pairs` counts the
     (query, positive) pairs trained on, `pairs_hash` digests them,
-    `negatives_hash` them with their negatives.
+    `negatives_hash` them with their negatives. `stopping` is there with early stopping,
+    after which `steps` may differ from the other arms'; `memory` if training was tried twice.
     """
 
     status: Literal["finished", "failed"]
@@ -85,6 +109,8 @@ class RunRecord(Spec):
     timings: dict[str, float] = Field(default_factory=dict)
     environment: Environment | None = None
     failure: Failure | None = None
+    stopping: Annotated[Stopping | None, Field(exclude_if=_unset)] = None
+    memory: Annotated[MemoryRetry | None, Field(exclude_if=_unset)] = None
     schema_version: Literal[1] = 1
 
 

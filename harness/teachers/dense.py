@@ -10,6 +10,7 @@ from annotated_types import Interval
 from pydantic.dataclasses import dataclass
 
 from harness.collection import Collection, IntArray
+from harness.device_memory import device_memory
 from harness.errors import NumericError
 from harness.fingerprint import digest, text_digest
 from harness.registry import TEACHERS
@@ -125,15 +126,19 @@ def _spread(
 
 
 def encode(encoder: "SentenceTransformer", texts: Sequence[str], prompt: str = "", batch_size: int = 32) -> FloatArray:
-    """Return unit float32 vectors, shape (n, d); raise NumericError if one is not finite."""
-    vectors = encoder.encode(
-        list(texts),
-        prompt=prompt or None,
-        batch_size=batch_size,
-        normalize_embeddings=True,
-        convert_to_numpy=True,
-        show_progress_bar=False,
-    ).astype(np.float32, copy=False)
+    """Return unit float32 vectors, shape (n, d).
+
+    Raises NumericError if one is not finite, DeviceMemoryError if the device's memory is too small.
+    """
+    with device_memory(f"embedding {batch_size} texts at once", "A smaller max_length needs less"):
+        vectors = encoder.encode(
+            list(texts),
+            prompt=prompt or None,
+            batch_size=batch_size,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        ).astype(np.float32, copy=False)
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         message = f"the encoder gave NaN or infinity for the text {texts[int(np.flatnonzero(~finite)[0])][:80]!r}"

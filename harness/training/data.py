@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,11 @@ class TrainingData:
     known: IntArray | None = None
     guides: tuple[Guide, ...] = ()
 
+    @property
+    def paced(self) -> int:
+        """How many pairs set the number of steps."""
+        return len(self.query) if self.pace is None else self.pace
+
     @cached_property
     def _known_keys(self) -> npt.NDArray[np.int64]:
         assert self.known is not None  # noqa: S101  the caller has asked
@@ -91,6 +96,8 @@ class Feed:
         self.data = data
         self._epochs = data.negative if data.negative.ndim == _PER_EPOCH else data.negative[None]
         self._epoch = -1
+        self.settled = True
+        """Whether a batch was handed out since the negatives were replaced; if not, one of before may be under way."""
 
     @property
     def negatives(self) -> IntArray:
@@ -102,13 +109,27 @@ class Feed:
         """Go on to the next epoch."""
         self._epoch += 1
 
+    def go_on_from(self, epoch: int) -> None:
+        """Have the next epoch be this one, counted from 0."""
+        self._epoch = epoch - 1
+
     def replace(self, negatives: IntArray) -> None:
         """Hand out these negatives (n, k) from now on, in every epoch."""
         self._epochs = negatives[None]
+        self.settled = False
+
+    def remember(self) -> dict[str, object]:
+        """Return the negatives of every epoch, for a checkpoint; the epoch follows from the step."""
+        return {"negatives": self._epochs}
+
+    def recall(self, state: dict[str, Any]) -> None:  # Any: as `remember` wrote it
+        """Go back to the negatives of a checkpoint."""
+        self._epochs = state["negatives"]
 
     def rows(self, numbers: Sequence[int]) -> list[Row]:
         """Return some pairs with their texts; padding has an empty text."""
         data, rows = self.data, []
+        self.settled = True
         for number, negatives in zip(numbers, self.negatives[list(numbers)].tolist(), strict=True):
             row: Row = {
                 "anchor": data.query_texts[data.query[number]],
