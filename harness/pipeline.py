@@ -90,7 +90,8 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
     """Carry out a run and write its record; a run that fails leaves a record that says why.
 
     Every `checkpoint_minutes` of training a checkpoint is kept beside `runs`, from which
-    a run that was cut off goes on, until there is a record. Only a StorageError passes: where one record cannot be written, no other can.
+    a run that was cut off goes on, until there is a record. Only a StorageError passes:
+    where one record cannot be written, no other can.
     """
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
