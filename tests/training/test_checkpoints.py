@@ -33,7 +33,7 @@ def state(step):
 def written(folder, *steps):
     checkpoints = Checkpoints(folder / "checkpoints", maker="a-1")
     for step in steps:
-        checkpoints.write(step, state(step), '{"global_step": %d}' % step)
+        checkpoints.write(step, state(step), f'{{"global_step": {step}}}')
     return checkpoints
 
 
