@@ -5,14 +5,21 @@ import sys
 from pathlib import Path
 
 SCRIPT = """
-import importlib.abc, json, pathlib, sys, tempfile
+import json, pathlib, sys, tempfile
 
-class Absent(importlib.abc.MetaPathFinder):
+class Without:
+    def __init__(self, finder):
+        self._finder = finder
+
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {"mlflow", "optuna", "mteb", "beir", "peft"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            return None
+        return self._finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Absent())
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 from harness.pipeline import run
 from harness.spec import ArmSpec, Component, RunSpec, TrainingSpec
 from harness.store import Store
