@@ -6,6 +6,7 @@ Nothing heavy is imported before it is known what is asked for.
 import argparse
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -34,8 +35,8 @@ _EXIT_CODES = """
 exit codes:
   0 done             2 mistake in a sweep file or argument   3 data missing or corrupt
   4 model missing    5 cannot write                         10 NaN or infinity
- 11 some runs failed (the report names them)   130 interrupted   143 terminated
-  1 anything else
+ 11 some runs failed (the report names them)   12 GPU memory too small
+130 interrupted    143 terminated                          1 anything else
 """
 
 
@@ -98,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     sweep = commands.add_parser("sweep", help="carry out a sweep and report on it; continues where it was stopped")
     sweep.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
     sweep.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="runs at a time")
+    sweep.add_argument(
+        "--checkpoint-minutes",
+        type=_minutes,
+        default=5.0,
+        metavar="N",
+        help="keep a training that is under way every N minutes (default: 5; 0: after every step)",
+    )
     sweep.add_argument("--no-track", dest="track", action="store_false", help="do not mirror into MLflow")
     _add_data(sweep)
     _add_results(sweep)
@@ -148,6 +156,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of minutes, at least 0, got {text}")
     return number
 
 
@@ -238,7 +253,7 @@ def _sweep(options: argparse.Namespace) -> int:
     from harness.tracking import Mirror
 
     spec = _loaded(options)
-    settings = Settings(options.results, options.results / ".store", options.workers)
+    settings = Settings(options.results, options.results / ".store", options.workers, options.checkpoint_minutes)
     with ExitStack() as stack:
         listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
         bystander = None

@@ -1,6 +1,6 @@
 """What a mining makes of a collection: pools, confirmation, miner, mix, repair, shortage policy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -20,6 +20,7 @@ from harness.registry import MINERS
 from harness.seeding import generator
 from harness.spec import Component, ConfirmSpec, MiningSpec, MixSpec, RepairSpec, SuspectSpec
 from harness.teachers.base import Workspace, build_pool, searched, teacher_of
+from harness.teachers.dense import Embed
 from harness.teachers.student import Student
 
 __all__ = ["Composed", "Composer", "RepeatedMining"]
@@ -70,7 +71,7 @@ class Composer:
         """Choose the negatives of one draw; the first epoch's is the one that a mining without `redraw` has."""
         return self._composed(self.pools(), seed, (f"epoch {epoch}",) if epoch else ())
 
-    def recompose(self, embed: Callable[[Sequence[str]], FloatArray], seed: int, step: int) -> Composed:
+    def recompose(self, embed: Embed, seed: int, step: int) -> Composed:
         """Choose negatives from what the model `embed` finds after `step` updates: its pool is that of the mining.
 
         `embed` maps n texts to unit vectors (n, d).
@@ -187,7 +188,7 @@ class RepeatedMining:
     first: Composed
     rows: npt.NDArray[np.integer]
 
-    def again(self, embed: Callable[[Sequence[str]], FloatArray], step: int) -> IntArray:
+    def again(self, embed: Embed, step: int) -> IntArray:
         """Mine anew by the model that `embed` is after `step` updates. Shape (n, k).
 
         A pair that comes out short is brought to k by the shortage policy; under `drop`

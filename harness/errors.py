@@ -7,7 +7,8 @@ WinnowError              1  anything that fits nowhere below
 ├── ModelError           4  a model is missing, out of reach or not the one it should be
 ├── StorageError         5  the disk is full, read-only, or an artefact cannot be kept
 ├── NumericError        10  NaN or infinity in embeddings, scores or loss: stops one run
-└── RunsFailedError     11  some runs of a sweep failed; the others are finished
+├── RunsFailedError     11  some runs of a sweep failed; the others are finished
+└── DeviceMemoryError   12  the memory of a GPU is too small: stops one run
 ```
 
 An interrupted command exits with 130 (Ctrl-C) or 143 (SIGTERM).
@@ -18,6 +19,7 @@ import errno
 __all__ = [
     "ConfigError",
     "DataError",
+    "DeviceMemoryError",
     "ModelError",
     "NumericError",
     "RunsFailedError",
@@ -69,6 +71,16 @@ class RunsFailedError(WinnowError):
     """Some runs of a sweep failed; those that finished are kept."""
 
     exit_code = 11
+
+
+class DeviceMemoryError(WinnowError):
+    """The memory of the device is too small for what is asked; `step` is how many training steps were made before."""
+
+    exit_code = 12
+
+    def __init__(self, message: str, step: int = 0) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 _REASONS = {

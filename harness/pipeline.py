@@ -4,7 +4,8 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,28 +15,30 @@ from harness.audit import audit, negatives_digest, yields
 from harness.collection import Collection, IntArray
 from harness.composition import Composed, Composer, RepeatedMining
 from harness.environment import environment
-from harness.errors import StorageError
-from harness.evaluation.model import all_texts, evaluate_run
+from harness.errors import DataError, StorageError
+from harness.evaluation.model import all_texts, dev_means, evaluate_run, means
 from harness.fingerprint import digest
 from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
-from harness.record import METRICS, Failure, RunRecord, read_record, write_record
+from harness.record import Failure, MemoryRetry, RunRecord, Stopping, read_record, write_record
 from harness.registry import BASES, LOSSES, REFRESHES
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, Component, MiningSpec, RunSpec
 from harness.teachers.base import Workspace, excluded_documents
 from harness.teachers.guide import StoredGuide
 from harness.training.bases import Base
+from harness.training.checkpoints import Checkpoints, maker
 from harness.training.data import TrainingData
 from harness.training.refresh.base import Searching
-from harness.training.trainer import Trained, train
+from harness.training.trainer import Trained
+from harness.training.within_memory import train_within_memory
 
 if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["attempt", "mine", "prepare", "run"]
+__all__ = ["attempt", "looked_at", "mine", "prepare", "require_queries", "run"]
 
 
 @dataclass(frozen=True)
@@ -81,17 +84,20 @@ def prepare(dataset: Component, mining: MiningSpec | None, work: Workspace) -> N
         Composer(mining, collection, work).pools()
 
 
-def attempt(spec: RunSpec, work: Workspace, runs: Path) -> RunRecord:
+def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: float = 5.0) -> RunRecord:
     """Carry out a run and write its record; a run that fails leaves a record that says why.
 
-    Only a StorageError passes: where one record cannot be written, no other can.
+    Every `checkpoint_minutes` of training a checkpoint is kept beside `runs`, from which
+    a run that was cut off goes on, until there is a record. Only a StorageError passes:
+    where one record cannot be written, no other can.
     """
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
         return done
     per_query = None
+    checkpoints = Checkpoints(runs.parent / "checkpoints" / spec.fingerprint, checkpoint_minutes, maker())
     try:
-        record, per_query = run(spec, work)
+        record, per_query = run(spec, work, checkpoints)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
@@ -103,26 +109,37 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path) -> RunRecord:
             failure=Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc()),
         )
     write_record(runs, record, per_query)
+    checkpoints.discard()
     return record
 
 
-def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
+def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) -> "tuple[RunRecord, pd.DataFrame]":
     """Carry out a run; return its record and its metrics per query."""
     clock = Clock()
     arm = spec.arm
     with clock.stage("load"):
         collection = load_collection(spec.dataset, work.store)
+        require_queries(collection, looked_at(arm))
         base = cast("Base", BASES.create(arm.base.name, arm.base.params))
-        model = _loaded(base, spec, collection, work)
+        load = partial(_loaded, base, spec, collection, work)
+        model = load()
     with clock.stage("mine"):
         mined = mine(spec, collection, work)
-    trained = Trained(losses=())
+    trained, retry = Trained(losses=()), None
     if arm.training is not None:
-        loss = cast("Loss", LOSSES.create(arm.training.loss.name, arm.training.loss.params))
         with clock.stage("train"):
-            trained = train(model, _training_data(spec, collection, mined, work), arm.training, loss, spec.seed)
+            model, trained, retry = train_within_memory(
+                model,
+                load,
+                _training_data(spec, collection, mined, work),
+                training=arm.training,
+                loss=cast("Loss", LOSSES.create(arm.training.loss.name, arm.training.loss.params)),
+                seed=spec.seed,
+                checkpoints=checkpoints,
+                look=partial(dev_means, collection, spec.drop_own),
+            )
     with clock.stage("evaluate"):
-        frozen = _loaded(base, spec, collection, work) if _freezes_documents(arm) else None
+        frozen = load() if _freezes_documents(arm) else None
         evaluation = evaluate_run(model, spec, collection, work.store, frozen)
     record = RunRecord(
         status="finished",
@@ -141,12 +158,34 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         hashes={"collection": collection.digest, **spec.identities},
         timings=clock.seconds,
         environment=environment(),
+        stopping=_stopping(trained),
+        memory=None if retry is None else MemoryRetry(**asdict(retry)),
     )
     return record, evaluation.per_query
 
 
 def _loaded(base: Base, spec: RunSpec, collection: Collection, work: Workspace) -> "SentenceTransformer":
     return base.load(max_length=spec.arm.max_length, texts=all_texts(spec, collection, work.store))
+
+
+def looked_at(arm: ArmSpec) -> tuple[str, ...]:
+    """Return the splits that an arm cannot be trained without, beside its training pairs."""
+    return ("dev",) if arm.training is not None and arm.training.early_stopping is not None else ()
+
+
+def require_queries(collection: Collection, splits: tuple[str, ...]) -> None:
+    """Raise DataError if one of the splits has no query to evaluate."""
+    for split in splits:
+        if not collection.split(split).queries.size:
+            message = f"early_stopping needs {split} queries to look at, and {collection.name} has none"
+            raise DataError(message)
+
+
+def _stopping(trained: Trained) -> Stopping | None:
+    if trained.best_step is None:
+        return None
+    steps, values = zip(*trained.looks, strict=True)
+    return Stopping(steps=steps, values=values, best_step=trained.best_step)
 
 
 def mine(spec: RunSpec, collection: Collection, work: Workspace) -> Mined:
@@ -230,10 +269,7 @@ def _of(negatives: Negatives, kept: BoolArray) -> Negatives:
 
 
 def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
-    return {
-        str(split): {metric: float(frame[metric].mean()) for metric in METRICS}
-        for split, frame in per_query.groupby("split", sort=True)
-    }
+    return {str(split): means(frame) for split, frame in per_query.groupby("split", sort=True)}
 
 
 def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Workspace) -> TrainingData:
@@ -287,11 +323,14 @@ class Preparation:
     dataset: Component
     mining: MiningSpec | None
     threads: int
+    splits: tuple[str, ...] = ()
+    """Splits that some run cannot do without."""
 
     def __call__(self, work: Workspace) -> None:
         """Load the collection and, if negatives are to be mined, build the pools."""
         work.progress(f"reading {self.dataset.name}", 0, 1)
         prepare(self.dataset, self.mining, work)
+        require_queries(load_collection(self.dataset, work.store), self.splits)
 
 
 @dataclass(frozen=True)
@@ -301,7 +340,8 @@ class RunJob:
     spec: RunSpec
     runs: Path
     threads: int = 1
+    checkpoint_minutes: float = 5.0
 
     def __call__(self, work: Workspace) -> str:
         """Carry out the run, write its record, and return its status."""
-        return attempt(self.spec, work, self.runs).status
+        return attempt(self.spec, work, self.runs, self.checkpoint_minutes).status

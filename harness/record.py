@@ -24,7 +24,9 @@ __all__ = [
     "EvaluatedSplit",
     "Failure",
     "Histograms",
+    "MemoryRetry",
     "RunRecord",
+    "Stopping",
     "Yield",
     "read_per_query",
     "read_plan",
@@ -84,6 +86,23 @@ class EvaluatedSplit(Spec):
     own_dropped: int = 0
 
 
+class Stopping(Spec):
+    """What early stopping saw: the dev metric at each look, and the step whose weights were kept."""
+
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+    best_step: int
+
+
+class MemoryRetry(Spec):
+    """That the device's memory was too small: after how many steps, with which micro-batch, and what it was cut to."""
+
+    step: int
+    micro_batch: int
+    retried_with: int
+    message: str
+
+
 def _absent(value: object) -> bool:
     return value is None or value == {}
 
@@ -95,7 +114,9 @@ class RunRecord(Spec):
     loss of each step; `timings` are wall-clock seconds by stage; `pairs` counts the
     (query, positive) pairs trained on, `pairs_hash` digests them,
     `negatives_hash` them with the negatives that the training begins with. `evaluated`
-    has the keys of `metrics`. `refresh` is there where negatives change during training.
+    has the keys of `metrics`. `refresh` is there where negatives change during training,
+    `batching` if the arm names one, `stopping` with early stopping, after which `steps`
+    may differ from the other arms', `memory` if training was tried twice.
     """
 
     status: Literal["finished", "failed"]
@@ -115,6 +136,8 @@ class RunRecord(Spec):
     timings: dict[str, float] = Field(default_factory=dict)
     environment: Environment | None = None
     failure: Failure | None = None
+    stopping: Annotated[Stopping | None, Field(exclude_if=_absent)] = None
+    memory: Annotated[MemoryRetry | None, Field(exclude_if=_absent)] = None
     schema_version: Literal[1] = 1
 
 

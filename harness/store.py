@@ -14,7 +14,7 @@ from filelock import FileLock
 from harness.errors import storage_error
 from harness.fingerprint import file_digest
 
-__all__ = ["Store", "writable", "write_file"]
+__all__ = ["Store", "sync", "writable", "write_file"]
 
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
@@ -61,9 +61,9 @@ class Store:
             manifest = draft / _MANIFEST
             manifest.write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
             for path in draft.iterdir():
-                _sync(path)
+                sync(path)
             draft.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -84,7 +84,8 @@ class Store:
         return False
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the list of a folder's files, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

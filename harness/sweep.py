@@ -13,7 +13,7 @@ from harness.errors import ConfigError, NumericError, StorageError, WinnowError
 from harness.executors.base import Executor, WorkerDiedError
 from harness.executors.local import LocalExecutor
 from harness.fingerprint import canonical
-from harness.pipeline import Preparation, RunJob
+from harness.pipeline import Preparation, RunJob, looked_at
 from harness.plan import expand, keep, make_plan
 from harness.query_table import QueriesJob
 from harness.record import Failure, Point, RunRecord, read_record, write_points, write_record
@@ -26,11 +26,15 @@ __all__ = ["Listener", "Outcome", "Settings", "carry_out", "record_of"]
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a sweep lives and what it may use: results and store are roots, shared by sweeps."""
+    """Where a sweep lives and what it may use: results and store are roots, shared by sweeps.
+
+    Every `checkpoint_minutes` a training that is under way is kept, to go on from if it is cut off.
+    """
 
     results: Path
     store: Path
     workers: int
+    checkpoint_minutes: float = 5.0
 
 
 class Listener:
@@ -142,7 +146,8 @@ class _UnderWay:
             sharing.setdefault(spec.fingerprint, []).append(run)
         specs = list({spec.fingerprint: spec for _, spec in runs}.values())
         self._prepare(executor, specs)
-        jobs = [RunJob(spec, self._folder / "runs") for spec in specs]
+        minutes = self._settings.checkpoint_minutes
+        jobs = [RunJob(spec, self._folder / "runs", checkpoint_minutes=minutes) for spec in specs]
         for job, outcome in executor.carry_out(jobs, self._listener.preparing):
             record = self._recorded(job.spec, outcome)
             for run in sharing[job.spec.fingerprint]:
@@ -179,9 +184,9 @@ class _UnderWay:
         """
         threads = os.cpu_count() or 1
         collections: dict[str, Preparation | QueriesJob] = {
-            canonical(dataset): Preparation(dataset, None, threads)
+            canonical([dataset, splits]): Preparation(dataset, None, threads, splits)
             for spec in specs
-            for dataset in (spec.dataset, *spec.evaluate)
+            for dataset, splits in ((spec.dataset, looked_at(spec.arm)), *((further, ()) for further in spec.evaluate))
         }
         pools: dict[str, Preparation | QueriesJob] = {
             canonical([spec.dataset, mining.teacher, mining.depth, mining.mix, mining.confirm]): Preparation(

@@ -2,17 +2,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from harness import pipeline
 from harness.collection import Collection
-from harness.errors import StorageError
-from harness.pipeline import attempt, mine, run
-from harness.record import PER_QUERY_COLUMNS, read_per_query, read_record
+from harness.errors import DataError, StorageError
+from harness.pipeline import Preparation, attempt, looked_at, mine, run
+from harness.record import PER_QUERY_COLUMNS, MemoryRetry, read_per_query, read_record
 from harness.registry import BASES
 from harness.sources.kept import load_collection, read, write
-from harness.spec import ArmSpec, Component, MiningSpec, RunSpec, TrainingSpec
+from harness.spec import ArmSpec, Component, EarlyStoppingSpec, MiningSpec, RunSpec, TrainingSpec
 from harness.store import Store
 from harness.teachers.base import Workspace
 from harness.training.bases import Static
+from harness.training.contrast import Contrast
+from harness.training.data import Feed
+from harness.training.within_memory import Retry
 
 DATASET = Component(name="synthetic", params={"queries": 40, "documents": 240})
 BM25 = Component(name="bm25")
@@ -171,6 +176,109 @@ def test_a_collection_survives_being_kept(collection, tmp_path):
     write(odd, tmp_path / "collection.json")
 
     assert read(tmp_path / "collection.json").digest == odd.digest != collection.digest
+
+
+def stopping_early(**changes: object) -> RunSpec:
+    settings = TRAINING.model_copy(update={"early_stopping": EarlyStoppingSpec(every=1, patience=1)})
+    return spec(arm=spec().arm.model_copy(update={"training": settings}), **changes)
+
+
+def test_early_stopping_records_its_looks_at_dev_and_reads_no_test_query(work, monkeypatch):
+    split, train, asked = Collection.split, pipeline.train_within_memory, []
+    monkeypatch.setattr(Collection, "split", lambda self, name: asked.append(name) or split(self, name))
+
+    def watched(*arguments, **settings):
+        asked.clear()
+        found = train(*arguments, **settings)
+        assert set(asked) == {"dev"}
+        return found
+
+    monkeypatch.setattr(pipeline, "train_within_memory", watched)
+    record, per_query = run(stopping_early(), work)
+
+    looks = dict(zip(record.stopping.steps, record.stopping.values, strict=True))
+    assert record.stopping.steps[-1] == record.steps == len(record.losses) <= 3
+    assert looks[record.stopping.best_step] == max(looks.values())
+    assert record.metrics["dev"]["ndcg_at_10"] == looks[record.stopping.best_step]
+    assert set(per_query["split"]) == {"dev", "test"}
+
+
+def test_a_collection_without_dev_refuses_early_stopping_before_anything_is_loaded(work, collection, monkeypatch):
+    judgements = {name: rows for name, rows in collection.splits.items() if name != "dev"}
+    monkeypatch.setattr(pipeline, "load_collection", lambda *_: replace(collection, splits=judgements))
+    monkeypatch.setattr(Static, "load", lambda *_, **__: pytest.fail("loaded"))
+
+    with pytest.raises(DataError, match=r"early_stopping needs dev queries to look at, and .* has none"):
+        run(stopping_early(), work)
+    with pytest.raises(DataError, match="needs dev queries"):
+        Preparation(DATASET, None, 1, looked_at(stopping_early().arm))(work)
+    assert looked_at(spec().arm) == ()
+
+
+def test_a_run_whose_training_fits_no_memory_fails_as_that(work, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("harness.training.contrast.Contrast.forward", full)
+
+    record = attempt(spec(), work, tmp_path / "runs")
+
+    assert (record.status, record.failure.kind) == ("failed", "DeviceMemoryError")
+    assert "batch_size below 8" in record.failure.message
+
+
+def test_a_retry_in_less_memory_is_on_record(work, monkeypatch):
+    train = pipeline.train_within_memory
+
+    def retried(*arguments, **settings):
+        model, trained, _ = train(*arguments, **settings)
+        return model, trained, Retry(step=1, micro_batch=8, retried_with=4, message="full")
+
+    plain = run(spec(), work)[0]
+    monkeypatch.setattr(pipeline, "train_within_memory", retried)
+    record = run(spec(), work)[0]
+
+    assert record.memory == MemoryRetry(step=1, micro_batch=8, retried_with=4, message="full")
+    assert plain.memory is None
+    assert {"memory", "stopping"}.isdisjoint(plain.model_dump())
+
+
+def test_a_run_that_was_cut_off_goes_on_and_its_checkpoints_go_with_its_record(work, tmp_path, monkeypatch):
+    undisturbed = attempt(spec(), work, tmp_path / "a" / "runs")
+    of, steps = Contrast.of, []
+
+    def cut_off(self, *arguments):
+        steps.append(None)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return of(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Contrast, "of", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            attempt(spec(), work, tmp_path / "b" / "runs", checkpoint_minutes=0)
+    kept = sorted(path.name for path in tmp_path.glob("b/checkpoints/*/*"))
+    steps.clear()
+    monkeypatch.setattr(Contrast, "of", lambda *arguments: steps.append(None) or of(*arguments))
+    resumed = attempt(spec(), work, tmp_path / "b" / "runs", checkpoint_minutes=0)
+
+    assert kept == ["step-000000001", "step-000000002"]
+    assert len(steps) == 1
+    assert (resumed.losses, resumed.metrics) == (undisturbed.losses, undisturbed.metrics)
+    assert not list(tmp_path.glob("b/checkpoints/*"))
+
+
+def test_arms_with_the_same_pairs_see_them_in_the_same_order(work, monkeypatch):
+    rows, seen = Feed.rows, []
+    monkeypatch.setattr(Feed, "rows", lambda self, numbers: seen[-1].append(list(numbers)) or rows(self, numbers))
+
+    for chosen in (None, mining("topk"), mining("random"), mining("oracle")):
+        seen.append([])
+        run(spec(chosen), work)
+
+    assert seen[0] == seen[1] == seen[2] == seen[3]
+    assert sorted(number for batch in seen[0] for number in batch) == list(range(24))
+    assert [len(batch) for batch in seen[0]] == [8, 8, 8]
 
 
 def test_bases_say_what_they_cost(work):

@@ -169,3 +169,38 @@ def test_a_run_that_fails_is_reported_and_the_others_finish(tmp_path):
     assert "diverging" in done.stdout
     statuses = [json.loads(path.read_text())["status"] for path in tmp_path.glob("results/toy/runs/*/record.json")]
     assert sorted(statuses) == ["failed"] * 2 + ["finished"] * 10
+
+
+LONG = SWEEP.split("arms:", maxsplit=1)[0].replace("seeds: 2", "seeds: 1").replace("epochs: 1", "epochs: 30") + (
+    "arms:\n  - {name: naive, miner: topk}\n"
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_training_that_is_killed_half_way_goes_on_from_its_checkpoint(tmp_path, number):
+    (tmp_path / "toy.yaml").write_text(LONG)
+    every_step = ["sweep", "toy.yaml", "--workers", "1", "--no-track", "--checkpoint-minutes", "0"]
+    whole = winnow(tmp_path, "sweep", "toy.yaml", "--workers", "1", "--no-track", "--results", "whole")
+    running = subprocess.Popen(
+        [*WINNOW, *every_step], cwd=tmp_path, stderr=subprocess.DEVNULL, env=environment(), start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("results/toy/checkpoints/*/step-00000002?")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(running.pid, number)
+    running.wait(30)
+    kept = list(tmp_path.glob("results/toy/checkpoints/*/step-*"))
+
+    resumed = winnow(tmp_path, *every_step)
+
+    assert (whole.returncode, resumed.returncode) == (0, 0), resumed.stderr
+    assert kept
+    expected, found = (
+        json.loads(next(tmp_path.glob(f"{folder}/toy/runs/*/record.json")).read_text())
+        for folder in ("whole", "results")
+    )
+    assert len(expected["losses"]) == 90
+    assert {key: found[key] for key in ("losses", "metrics", "steps", "negatives_hash")} == {
+        key: expected[key] for key in ("losses", "metrics", "steps", "negatives_hash")
+    }
+    assert not list(tmp_path.glob("results/toy/checkpoints/*"))

@@ -10,17 +10,27 @@ from harness.evaluation.own_document import own_documents
 from harness.evaluation.rankings import evaluate_split
 from harness.evaluation.sets import set_names, split_label
 from harness.mining.base import PADDING
-from harness.record import EvaluatedSplit
+from harness.record import METRICS, EvaluatedSplit
 from harness.sources.kept import load_collection
 from harness.spec import Component, DropOwn, RunSpec
 from harness.store import Store
-from harness.teachers.dense import encode
+from harness.teachers.dense import encode, prompt_of
 
 if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["SPLITS", "Evaluation", "all_texts", "described", "evaluate", "evaluate_run", "texts_of"]
+__all__ = [
+    "SPLITS",
+    "Evaluation",
+    "all_texts",
+    "described",
+    "dev_means",
+    "evaluate",
+    "evaluate_run",
+    "means",
+    "texts_of",
+]
 
 SPLITS = ("dev", "test")
 _ENCODE_BATCH = 256
@@ -54,13 +64,24 @@ def evaluate(
     if not present:
         message = f"{collection.name} has no {' or '.join(splits)} queries to evaluate"
         raise DataError(message)
-    documents = encode(document_model or model, collection.document_texts, batch_size=_ENCODE_BATCH)
+    reader = document_model or model
+    documents = encode(reader, collection.document_texts, prompt_of(reader, "document"), _ENCODE_BATCH)
     frames = []
     for split in present:
         asked = [collection.query_texts[query] for query in collection.split(split).queries]
-        vectors = encode(model, asked, batch_size=_ENCODE_BATCH)
+        vectors = encode(model, asked, prompt_of(model, "query"), _ENCODE_BATCH)
         frames.append(evaluate_split(collection, split, vectors, documents, drop_own=drop_own))
     return pd.concat(frames, ignore_index=True)
+
+
+def means(per_query: "pd.DataFrame") -> dict[str, float]:
+    """Return the mean of every metric over the queries of one split."""
+    return {metric: float(per_query[metric].mean()) for metric in METRICS}
+
+
+def dev_means(collection: Collection, drop_own: DropOwn, model: "SentenceTransformer") -> dict[str, float]:
+    """Return the mean dev metrics of a model that is being trained; no other split is read."""
+    return means(evaluate(model, collection, drop_own, ("dev",)))
 
 
 def evaluate_run(

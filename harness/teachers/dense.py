@@ -1,6 +1,6 @@
 """Bi-encoders as teachers: every distinct text is embedded once, and looked up from then on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -10,6 +10,7 @@ from annotated_types import Interval
 from pydantic.dataclasses import dataclass
 
 from harness.collection import Collection, IntArray
+from harness.device_memory import device_memory
 from harness.errors import NumericError
 from harness.fingerprint import digest, text_digest
 from harness.registry import TEACHERS
@@ -24,7 +25,18 @@ from harness.teachers.shards import in_shards
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["BiEncoder", "Dtype", "MaxLength", "MiniLM", "SentenceTransformerTeacher", "encode", "load_encoder"]
+__all__ = [
+    "BiEncoder",
+    "Dtype",
+    "Embed",
+    "Kind",
+    "MaxLength",
+    "MiniLM",
+    "SentenceTransformerTeacher",
+    "encode",
+    "load_encoder",
+    "prompt_of",
+]
 
 FloatArray = npt.NDArray[np.float32]
 _ENCODING = 2
@@ -32,6 +44,11 @@ _ENCODING = 2
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 """What a model computes in. Its results are kept and compared in float32."""
+
+Kind = Literal["query", "document"]
+
+Embed = Callable[[Sequence[str], Kind], FloatArray]
+"""A model as it is at this moment: from n texts to unit vectors, shape (n, d). Nothing of it is kept."""
 
 MaxLength = Annotated[int, Interval(ge=8, le=32768)]
 
@@ -125,20 +142,29 @@ def _spread(
 
 
 def encode(encoder: "SentenceTransformer", texts: Sequence[str], prompt: str = "", batch_size: int = 32) -> FloatArray:
-    """Return unit float32 vectors, shape (n, d); raise NumericError if one is not finite."""
-    vectors = encoder.encode(
-        list(texts),
-        prompt=prompt or None,
-        batch_size=batch_size,
-        normalize_embeddings=True,
-        convert_to_numpy=True,
-        show_progress_bar=False,
-    ).astype(np.float32, copy=False)
+    """Return unit float32 vectors, shape (n, d).
+
+    Raises NumericError if one is not finite, DeviceMemoryError if the device's memory is too small.
+    """
+    with device_memory(f"embedding {batch_size} texts at once", "A smaller max_length needs less"):
+        vectors = encoder.encode(
+            list(texts),
+            prompt=prompt or None,
+            batch_size=batch_size,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        ).astype(np.float32, copy=False)
     finite = np.isfinite(vectors).all(axis=1)
     if not finite.all():
         message = f"the encoder gave NaN or infinity for the text {texts[int(np.flatnonzero(~finite)[0])][:80]!r}"
         raise NumericError(message)
     return vectors
+
+
+def prompt_of(encoder: "SentenceTransformer", kind: Kind) -> str:
+    """Return the prompt that an encoder puts before its queries or documents, empty if it has none."""
+    return encoder.prompts.get(kind) or ""
 
 
 @TEACHERS.register("minilm", paper="Wang et al. 2020, arXiv:2002.10957; sentence-transformers/all-MiniLM-L6-v2")

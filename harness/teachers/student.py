@@ -1,12 +1,11 @@
 """The model in training as a teacher: embedded anew whenever it is asked, and kept nowhere."""
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
 import numpy.typing as npt
 
 from harness.collection import Collection, IntArray
 from harness.teachers.base import Candidates, Workspace
+from harness.teachers.dense import Embed
 from harness.teachers.rows import Rows, inner_products
 from harness.teachers.search import exact_top_k, id_order
 
@@ -18,14 +17,14 @@ FloatArray = npt.NDArray[np.float32]
 class Student:
     """A teacher for the queries of one split, by the vectors that a model gives at one moment.
 
-    It has no identity: a pool of its making must not be stored. `embed` maps n texts to
-    unit vectors (n, d). `queries` (q,) are the only ones that can be asked, ascending.
+    It has no identity: a pool of its making must not be stored. `embed` is that model;
+    `queries` (q,) are the only ones that can be asked, ascending.
     """
 
-    def __init__(self, embed: Callable[[Sequence[str]], FloatArray], collection: Collection, queries: IntArray) -> None:
+    def __init__(self, embed: Embed, collection: Collection, queries: IntArray) -> None:
         self._queries = queries
-        self._left = embed([collection.query_texts[query] for query in queries])
-        self._right = embed(collection.document_texts)
+        self._left = embed([collection.query_texts[query] for query in queries], "query")
+        self._right = embed(collection.document_texts, "document")
 
     def identity(self) -> str:
         """Refuse: nothing that a model in training finds may be looked up later."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from sentence_transformers.base.losses.gradcache import CachedLossMixin
 
 from harness.errors import NumericError
 from harness.losses.base import Batch, Cosines, Loss
@@ -19,22 +20,41 @@ __all__ = ["Contrast"]
 Features = dict[str, torch.Tensor]
 
 
-class Contrast(torch.nn.Module):
+class Contrast(CachedLossMixin, torch.nn.Module):
     """The loss of a batch as the trainer calls it.
 
     Columns are the query, its positive and its k negatives. `labels` (b, 1 + k) holds
-    each pair's number, then its negatives. Raises NumericError if the loss is not finite.
+    each pair's number, then its negatives. With a `micro_batch` no more than so many
+    texts are embedded at once with what their gradients need, at the cost of embedding
+    each twice (Gao et al. 2021, arXiv:2101.06983). Raises NumericError if the loss is not finite.
     """
 
-    def __init__(self, model: "SentenceTransformer", loss: Loss, data: TrainingData) -> None:
+    def __init__(
+        self, model: "SentenceTransformer", loss: Loss, data: TrainingData, micro_batch: int | None = None
+    ) -> None:
         super().__init__()
         self.model = model
+        self.uses_gradient_cache = micro_batch is not None
+        self.mini_batch_size = micro_batch or 0
         self._loss = loss
         self._data = data
 
     def forward(self, features: Iterable[Features], labels: torch.Tensor) -> torch.Tensor:
         """Return the mean loss over the batch."""
+        if self.uses_gradient_cache:
+            return self.forward_cached(features, labels)
         return self.of([self.model(column)["sentence_embedding"] for column in features], labels)
+
+    def calculate_loss(
+        self, reps: list[list[torch.Tensor]], labels: torch.Tensor | None = None, *, with_backward: bool = False
+    ) -> torch.Tensor:
+        """Return the mean loss of a batch embedded in parts, as the mixin asks for it."""
+        assert labels is not None  # noqa: S101  # `forward` has passed them
+        value = self.of([torch.cat(parts) for parts in reps], labels)
+        if with_backward:
+            value.backward()  # type: ignore[no-untyped-call]  # torch leaves it so
+            return value.detach()
+        return value
 
     def of(self, columns: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of a batch whose columns are embedded, each of shape (b, d)."""

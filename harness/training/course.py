@@ -1,6 +1,5 @@
 """How the negatives of one training come about: what is handed out, what the loss sees, what happens between steps."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -9,9 +8,9 @@ from harness.losses.base import Loss
 from harness.measures import RefreshRecord
 from harness.registry import REFRESHES
 from harness.spec import TrainingSpec
-from harness.teachers.dense import encode
 from harness.training.contrast import Contrast
-from harness.training.data import Embed, Feed, FloatArray, QueryFeed, TrainingData
+from harness.training.data import Feed, QueryFeed, TrainingData
+from harness.training.embedding import embedder
 from harness.training.refresh.base import Renewing, Searching
 from harness.training.renewals import Renewals
 from harness.training.searched import Searched
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from transformers import TrainerCallback
 
-__all__ = ["Course", "begin", "embedder"]
+    from harness.training.resuming import Remembering
 
-_ENCODE_BATCH = 256
+__all__ = ["Course", "begin"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,16 @@ class Course:
     module: Contrast | Searched
     renewals: Renewals | None = None
 
+    @property
+    def parts(self) -> "dict[str, Remembering]":
+        """What a checkpoint has to remember beside the model."""
+        found: dict[str, Remembering] = {"feed": self.feed}
+        if self.renewals is not None:
+            found["renewals"] = self.renewals
+        if isinstance(self.module, Searched):
+            found["searched"] = self.module
+        return found
+
     def callback(self) -> "TrainerCallback":
         """Return what tells the feed of epochs, and the renewals of steps; none follows the last step."""
         from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -40,6 +49,12 @@ class Course:
         feed, renewals = self.feed, self.renewals
 
         class Steps(TrainerCallback):
+            def on_train_begin(
+                self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+            ) -> None:
+                del args, control, kwargs
+                feed.go_on_from(int(state.epoch or 0), state.global_step)
+
             def on_epoch_begin(self, *_: object, **__: object) -> None:
                 feed.next_epoch()
 
@@ -59,12 +74,18 @@ class Course:
         return None if self.renewals is None else self.renewals.record(steps)
 
 
-def begin(model: "SentenceTransformer", data: TrainingData, training: TrainingSpec, loss: Loss) -> Course:
+def begin(
+    model: "SentenceTransformer",
+    data: TrainingData,
+    training: TrainingSpec,
+    loss: Loss,
+    micro_batch: int | None = None,
+) -> Course:
     """Set a training up; raise ConfigError if its refresh cannot work on `data` with `loss`."""
     chosen = training.refresh
     refresh = None if chosen is None else REFRESHES.create(chosen.name, chosen.params)
     if isinstance(refresh, Searching):
-        index = embedder(model)(data.document_texts)
+        index = embedder(model)(data.document_texts, "document")
         return Course(QueryFeed(data), Searched(model, loss, data, index, refresh.depth))
     feed = Feed(data)
     renewals = None
@@ -73,16 +94,4 @@ def begin(model: "SentenceTransformer", data: TrainingData, training: TrainingSp
             message = f"the refresh {chosen.name} needs a mining that it can ask again"
             raise ConfigError(message)
         renewals = Renewals(cast("Renewing", refresh), feed, embedder(model))
-    return Course(feed, Contrast(model, loss, data), renewals)
-
-
-def embedder(model: "SentenceTransformer") -> Embed:
-    """Return the model as a function from texts to unit vectors; it leaves no trace on the training."""
-
-    def embed(texts: Sequence[str]) -> FloatArray:
-        mode = model.training
-        vectors = encode(model, texts, batch_size=_ENCODE_BATCH)
-        model.train(mode)
-        return vectors
-
-    return embed
+    return Course(feed, Contrast(model, loss, data, micro_batch), renewals)

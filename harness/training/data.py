@@ -1,16 +1,17 @@
 """What a training reads: pairs, their negatives of the moment, and what is looked up for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.mining.base import PADDING
+from harness.teachers.dense import Embed
 
-__all__ = ["Embed", "Feed", "Guide", "Mining", "QueryFeed", "Row", "TrainingData"]
+__all__ = ["Feed", "Guide", "Mining", "QueryFeed", "Row", "TrainingData"]
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
@@ -21,10 +22,6 @@ _PER_EPOCH = 3
 
 Row = dict[str, str | list[int]]
 """One pair as the trainer's collator reads it: texts by column, and under `label` its number and negatives."""
-
-
-Embed = Callable[[Sequence[str]], FloatArray]
-"""The model as it is at this moment: from n texts to unit vectors, shape (n, d). Nothing of it is kept."""
 
 
 class Mining(Protocol):
@@ -83,6 +80,11 @@ class TrainingData:
     guides: tuple[Guide, ...] = ()
     mining: Mining | None = None
 
+    @property
+    def paced(self) -> int:
+        """How many pairs set the number of steps."""
+        return len(self.query) if self.pace is None else self.pace
+
     @cached_property
     def _known_keys(self) -> npt.NDArray[np.int64]:
         assert self.known is not None  # noqa: S101  the caller has asked
@@ -115,6 +117,8 @@ class Feed:
         self._epoch = -1
         self._chosen_at = 0
         self.mined_at: list[int] = []
+        self.settled = True
+        """Whether a batch was handed out since the negatives were replaced; if not, one of before may be under way."""
 
     @property
     def negatives(self) -> IntArray:
@@ -126,15 +130,31 @@ class Feed:
         """Go on to the next epoch."""
         self._epoch += 1
 
+    def go_on_from(self, epoch: int, step: int) -> None:
+        """Have the next epoch be this one, counted from 0, after `step` updates."""
+        self._epoch = epoch - 1
+        del self.mined_at[step:]
+
     def replace(self, negatives: IntArray, step: int = 0) -> None:
         """Hand out these negatives (n, k), chosen after `step` updates, from now on, in every epoch."""
         self._epochs = negatives[None]
         self._chosen_at = step
+        self.settled = False
+
+    def remember(self) -> dict[str, object]:
+        """Return the negatives of every epoch and their age, for a checkpoint; the epoch follows from the step."""
+        return {"negatives": self._epochs, "chosen_at": self._chosen_at, "mined_at": self.mined_at}
+
+    def recall(self, state: dict[str, Any]) -> None:  # Any: as `remember` wrote it
+        """Go back to the negatives of a checkpoint."""
+        self._epochs, self._chosen_at = state["negatives"], state["chosen_at"]
+        self.mined_at = list(state["mined_at"])
 
     def rows(self, numbers: Sequence[int]) -> list[Row]:
         """Return one batch of pairs with their texts; padding has an empty text."""
         data, rows = self.data, []
         self.mined_at.append(self._chosen_at)
+        self.settled = True
         for number, negatives in zip(numbers, self.negatives[list(numbers)].tolist(), strict=True):
             row: Row = {
                 "anchor": data.query_texts[data.query[number]],

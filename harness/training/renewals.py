@@ -2,12 +2,15 @@
 
 import logging
 import time
+from dataclasses import asdict
+from typing import Any
 
 from harness.errors import ConfigError
 from harness.measures import RefreshRecord
 from harness.mining.base import PADDING
 from harness.mining.consensus import among
-from harness.training.data import Embed, Feed
+from harness.teachers.dense import Embed
+from harness.training.data import Feed
 from harness.training.refresh.base import Moment, Renewing
 from harness.training.refresh.ledger import Ledger
 
@@ -45,6 +48,22 @@ class Renewals:
         seconds, replaced, compared = time.perf_counter() - start, int(new.sum()), int(filled.sum())
         self._ledger.enter(step=step, seconds=seconds, replaced=replaced, compared=compared)
         _LOG.info("refresh after step %d: %.2f s, %d of %d negatives are new", step, seconds, replaced, compared)
+
+    @property
+    def settled(self) -> bool:
+        """Whether a checkpoint may be written: the feed says so."""
+        return True
+
+    def remember(self) -> dict[str, object]:
+        """Return the account so far and what the renewal remembers, for a checkpoint."""
+        own = self._renewal.remember() if hasattr(self._renewal, "remember") else {}
+        return {"ledger": asdict(self._ledger), "renewal": own}
+
+    def recall(self, state: dict[str, Any]) -> None:  # Any: as `remember` wrote it
+        """Go back to a checkpoint."""
+        self._ledger = Ledger(**state["ledger"])
+        if hasattr(self._renewal, "recall"):
+            self._renewal.recall(state["renewal"])
 
     def record(self, steps: int) -> RefreshRecord:
         """Sum up a training of so many steps."""

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -110,6 +110,19 @@ class Searched(torch.nn.Module):
             document = torch.cat([document, column + start], dim=1).gather(1, order)
         found: IntArray = document.cpu().numpy().astype(np.int32)
         return found
+
+    @property
+    def settled(self) -> bool:
+        """Whether a checkpoint may be written: always, between steps."""
+        return True
+
+    def remember(self) -> dict[str, object]:
+        """Return what each query found last and the account so far, for a checkpoint."""
+        return {"last": self._last, "ledger": asdict(self._ledger)}
+
+    def recall(self, state: dict[str, Any]) -> None:  # Any: as `remember` wrote it
+        """Go back to a checkpoint."""
+        self._last, self._ledger = state["last"], Ledger(**state["ledger"])
 
     def record(self, steps: int) -> RefreshRecord:
         """Sum up a training of so many steps, each with negatives found by the model that it trains."""

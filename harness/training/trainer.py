@@ -1,95 +1,198 @@
 """The only door to the sentence-transformers trainer."""
 
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from harness.errors import NumericError
+from harness.device_memory import device_memory
+from harness.errors import DataError, NumericError
 from harness.losses.base import Loss
-from harness.measures import RefreshRecord
+from harness.measures import BatchingRecord, RefreshRecord
 from harness.seeding import derive_seed
 from harness.spec import TrainingSpec
+from harness.training.checkpoints import Checkpoints
 from harness.training.data import Feed, TrainingData
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
     from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
 
-__all__ = ["Trained", "steps_of", "train"]
+    from harness.training.course import Course
+    from harness.training.resuming import Remembering, ResumableTrainer
+    from harness.training.sampler import Batches
+    from harness.training.stopping import EarlyStopping
+
+__all__ = ["Trained", "micro_batch_of", "steps_of", "train"]
+
+
+_REMEDY = "Set training.micro_batch below {}: the loss still sees the whole batch"
+_REMEDY_WHOLE = "Lower training.batch_size below {}: this base cannot embed a batch in parts"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training reports; `losses` holds the loss of every step, `refresh` how its negatives changed."""
+    """What a training reports; `losses` holds the loss of every step.
+
+    `refresh` says how its negatives changed, `batching` what choosing batches did. With
+    early stopping, `looks` holds (step, dev metric) and `best_step` says whose weights
+    the model has.
+    """
 
     losses: tuple[float, ...]
     refresh: RefreshRecord | None = None
+    batching: BatchingRecord | None = None
+    looks: tuple[tuple[int, float], ...] = ()
+    best_step: int | None = None
 
 
 def steps_of(pairs: int, training: TrainingSpec) -> int:
-    """Return the number of optimiser steps that `pairs` pairs take."""
+    """Return the number of optimiser steps that `pairs` pairs take, unless they are stopped early."""
     return ceil(pairs / training.batch_size) * training.epochs
 
 
-def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSpec, loss: Loss, seed: int) -> Trained:
-    """Fine-tune `model` in place.
+def micro_batch_of(model: "SentenceTransformer", training: TrainingSpec) -> int | None:
+    """Return how many texts of a column are embedded at once, None if the base cannot embed a batch in parts."""
+    from sentence_transformers.base.losses.gradcache import has_static_embedding_input
 
-    The order of batches depends on `seed` and the number of pairs alone, so that arms
-    with the same pairs see them in the same order. Raises NumericError as soon as a
-    loss is NaN or infinite.
+    if has_static_embedding_input(model):
+        return None
+    return min(training.micro_batch or training.batch_size, training.batch_size)
+
+
+def train(  # noqa: PLR0913  # what is trained, on what, how, and what goes on beside it
+    model: "SentenceTransformer",
+    data: TrainingData,
+    training: TrainingSpec,
+    loss: Loss,
+    seed: int,
+    *,
+    checkpoints: Checkpoints | None = None,
+    look: Callable[[], Mapping[str, float]] | None = None,
+) -> Trained:
+    """Fine-tune `model` in place, going on from the newest of `checkpoints` if there is one.
+
+    Unless `training` names a batching, the order of batches depends on `seed` and the
+    number of pairs alone, so that arms with the same pairs see them in the same order.
+    `look` returns the dev metrics of the model as it is, for early stopping. Raises
+    NumericError as soon as a loss is NaN or infinite, DeviceMemoryError if the device's
+    memory is too small.
     """
+    from harness.training.course import begin
+    from harness.training.sampler import Batches
+
+    micro_batch = micro_batch_of(model, training)
+    course = begin(model, data, training, loss, micro_batch if training.micro_batch is not None else None)
+    batches = None if training.batching is None else Batches(training, data, model, seed)
+    stopping = _stopping(model, training, look)
+    with tempfile.TemporaryDirectory(prefix="winnow-trainer-") as scratch:
+        arguments = _arguments(model, training, data, derive_seed(seed, "training"), scratch)
+        trainer = _trainer(course, arguments, checkpoints, batches, stopping)
+        remedy = _REMEDY_WHOLE.format(training.batch_size) if micro_batch is None else _REMEDY.format(micro_batch)
+        with device_memory("a training step", remedy, lambda: trainer.state.global_step):
+            trainer.go_on()
+        history = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
+    expected = arguments.max_steps if stopping is None else stopping.looks[-1][0]
+    if len(history) != expected:
+        message = f"the trainer made {len(history)} steps instead of {expected}"
+        raise NumericError(message)
+    if stopping is not None:
+        stopping.restore()
+    return Trained(
+        losses=history,
+        refresh=course.record(len(history)),
+        batching=None if batches is None else batches.record,
+        looks=() if stopping is None else tuple(stopping.looks),
+        best_step=None if stopping is None else stopping.best[0],
+    )
+
+
+def _stopping(
+    model: "SentenceTransformer", training: TrainingSpec, look: Callable[[], Mapping[str, float]] | None
+) -> "EarlyStopping | None":
+    from harness.training.stopping import EarlyStopping
+
+    settings = training.early_stopping
+    if settings is None:
+        return None
+    if look is None:
+        message = "early_stopping needs a dev split to look at"
+        raise DataError(message)
+    return EarlyStopping(model, settings, lambda: look()[settings.metric])
+
+
+def _arguments(
+    model: "SentenceTransformer", training: TrainingSpec, data: TrainingData, seed: int, scratch: str
+) -> "SentenceTransformerTrainingArguments":
+    """Return the trainer's own settings; it writes nothing but what we have it write."""
+    from sentence_transformers import SentenceTransformerTrainingArguments
+
+    return SentenceTransformerTrainingArguments(
+        output_dir=scratch,
+        max_steps=steps_of(data.paced, training),
+        per_device_train_batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
+        warmup_steps=training.warmup_share,
+        lr_scheduler_type="linear",
+        seed=seed,
+        data_seed=seed,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=model.device.type == "cpu",
+        bf16=model.device.type == "cuda",
+    )
+
+
+def _trainer(
+    course: "Course",
+    arguments: "SentenceTransformerTrainingArguments",
+    checkpoints: Checkpoints | None,
+    batches: "Batches | None",
+    stopping: "EarlyStopping | None",
+) -> "ResumableTrainer":
     import datasets
-    from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-    from harness.training.course import begin
+    from harness.training.resuming import ResumableTrainer
 
-    derived = derive_seed(seed, "training")
-    course = begin(model, data, training, loss)
-    with tempfile.TemporaryDirectory(prefix="winnow-trainer-") as scratch:
-        arguments = SentenceTransformerTrainingArguments(
-            output_dir=scratch,
-            max_steps=steps_of(len(data.query) if data.pace is None else data.pace, training),
-            per_device_train_batch_size=training.batch_size,
-            learning_rate=training.learning_rate,
-            warmup_steps=training.warmup_share,
-            lr_scheduler_type="linear",
-            seed=derived,
-            data_seed=derived,
-            logging_steps=1,
-            logging_nan_inf_filter=False,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            use_cpu=model.device.type == "cpu",
-            bf16=model.device.type == "cuda",
-        )
-        trainer = SentenceTransformerTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=datasets.Dataset.from_dict({"label": list(range(len(data.query)))}),
-            data_collator=_collator(model, course.feed),
-            loss=course.module.to(model.device),
-            callbacks=[course.callback()],
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.remove_callback(ProgressCallback)
-        trainer.train()
-        history = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
-    if len(history) != arguments.max_steps:
-        message = f"the trainer made {len(history)} steps instead of {arguments.max_steps}"
-        raise NumericError(message)
-    return Trained(losses=tuple(history), refresh=course.record(len(history)))
+    model = course.module.model
+    parts: dict[str, Remembering] = dict(course.parts)
+    if batches is not None:
+        arguments.batch_sampler = batches.sampler
+        parts["batches"] = batches
+    if stopping is not None:
+        parts["stopping"] = stopping
+    trainer = ResumableTrainer(
+        checkpoints=checkpoints,
+        parts=parts,
+        model=model,
+        args=arguments,
+        train_dataset=datasets.Dataset.from_dict({"label": list(range(len(course.feed.data.query)))}),
+        data_collator=_collator(model, course.feed),
+        loss=course.module.to(model.device),
+        callbacks=[course.callback(), *([stopping] if stopping is not None else [])],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    return trainer
 
 
 def _collator(model: "SentenceTransformer", feed: Feed) -> "SentenceTransformerDataCollator":
     """Return the trainer's collator: it is given numbers of pairs and looks the rest up."""
     from sentence_transformers.sentence_transformer.data_collator import SentenceTransformerDataCollator
 
+    prompts = {kind: model.prompts.get(kind) or "" for kind in ("query", "document")}
+
     class Collator(SentenceTransformerDataCollator):
         def __call__(self, features: list[dict[str, int]]) -> dict[str, object]:
-            batch: dict[str, object] = super().__call__(feed.rows([each["label"] for each in features]))
+            rows = feed.rows([each["label"] for each in features])
+            kinds = {column: "query" if column == "anchor" else "document" for column in rows[0]}
+            self.prompts = {column: prompts[kind] for column, kind in kinds.items() if prompts[kind]}
+            batch: dict[str, object] = super().__call__(rows)
             return batch
 
     return Collator(preprocess_fn=model.preprocess)

@@ -7,7 +7,8 @@ from pydantic.dataclasses import dataclass
 
 from harness.registry import REFRESHES
 from harness.spec import STRICT
-from harness.training.data import Embed, Mining, TrainingData
+from harness.teachers.dense import Embed
+from harness.training.data import Mining, TrainingData
 from harness.training.refresh.base import IntArray, Moment, Renewal, Renewing
 
 __all__ = ["Ance"]

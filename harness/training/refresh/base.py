@@ -11,7 +11,8 @@ from annotated_types import Interval
 from pydantic.dataclasses import dataclass
 
 from harness.spec import STRICT
-from harness.training.data import Embed, TrainingData
+from harness.teachers.dense import Embed
+from harness.training.data import TrainingData
 
 __all__ = ["Moment", "Refresh", "Renewal", "Renewing", "Searching"]
 
@@ -32,7 +33,11 @@ class Moment:
 
 
 Renewal = Callable[[Moment], IntArray]
-"""Chooses the negatives (n, k) that the pairs have from now on. One serves one training, and may remember."""
+"""Chooses the negatives (n, k) that the pairs have from now on. One serves one training.
+
+One that remembers anything from call to call has the methods `remember` and `recall` of
+`harness.training.resuming.Remembering`, so that a training can be resumed.
+"""
 
 
 class Refresh(ABC):

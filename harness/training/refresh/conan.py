@@ -1,7 +1,7 @@
 """Conan's dynamic hard negatives: replace those that have become easy."""
 
 from collections.abc import Sequence
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,9 @@ from pydantic.dataclasses import dataclass
 from harness.mining.base import PADDING
 from harness.registry import REFRESHES
 from harness.spec import STRICT
+from harness.teachers.dense import Embed, Kind
 from harness.teachers.rows import Rows, inner_products
-from harness.training.data import Embed, FloatArray, Mining, TrainingData
+from harness.training.data import FloatArray, Mining, TrainingData
 from harness.training.refresh.base import IntArray, Moment, Renewal, Renewing
 
 __all__ = ["Conan"]
@@ -65,6 +66,14 @@ class _Replacing:
         self._first = np.where(new == PADDING, self._first, _scores(self._data, now.embed, new))
         return negatives
 
+    def remember(self) -> dict[str, object]:
+        """Return the first scores and the turns, for a checkpoint."""
+        return {"first": self._first, "turn": self._turn}
+
+    def recall(self, state: dict[str, Any]) -> None:  # Any: as `remember` wrote it
+        """Go back to a checkpoint."""
+        self._first, self._turn = state["first"], state["turn"]
+
     def _next(self, pair: np.int64, held: IntArray) -> IntArray:
         """Return the candidates of the pair's next window that it does not have."""
         start = self._rule.skip + int(self._turn[pair]) * len(held)
@@ -79,13 +88,13 @@ def _scores(data: TrainingData, embed: Embed, negatives: IntArray) -> FloatArray
     row, column = np.nonzero(negatives != PADDING)
     score = np.full(negatives.shape, np.nan, dtype=np.float32)
     if row.size:
-        query, left = _embedded(embed, data.query_texts, data.query[row])
-        document, right = _embedded(embed, data.document_texts, negatives[row, column])
+        query, left = _embedded(embed, "query", data.query_texts, data.query[row])
+        document, right = _embedded(embed, "document", data.document_texts, negatives[row, column])
         score[row, column] = inner_products(query, document, left, right)
     return score
 
 
-def _embedded(embed: Embed, texts: Sequence[str], index: IntArray) -> tuple[Rows, npt.NDArray[np.int64]]:
+def _embedded(embed: Embed, kind: Kind, texts: Sequence[str], index: IntArray) -> tuple[Rows, npt.NDArray[np.int64]]:
     """Embed each text once; return the vectors, and where those of `index` (m,) stand among them."""
     distinct, place = np.unique(index, return_inverse=True)
-    return Rows(embed([texts[number] for number in distinct])), place
+    return Rows(embed([texts[number] for number in distinct], kind)), place
