@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_KINDS = ("miners", "teachers", "bases", "datasets", "losses", "parts", "recipes")
+_KINDS = ("miners", "teachers", "bases", "batchers", "datasets", "losses", "parts", "recipes")
 _TERMINATED = 143
 
 _EXIT_CODES = """

@@ -138,6 +138,7 @@ def run(spec: RunSpec, work: Workspace) -> "tuple[RunRecord, pd.DataFrame]":
         yields=mined.yields,
         audit=mined.audit,
         losses=trained.losses,
+        batching=trained.batching,
         hashes={"collection": collection.digest, **spec.identities},
         timings=clock.seconds,
         environment=environment(),

@@ -4,12 +4,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationError
 
 from harness.errors import StorageError, storage_error
-from harness.measures import AuditRecord, Histograms, Yield
+from harness.measures import AuditRecord, BatchingRecord, Histograms, Yield
 from harness.spec import ArmSpec, PlannedRun, RunSpec, Spec, SweepPlan
 from harness.store import write_file
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PER_QUERY_COLUMNS",
     "AuditRecord",
+    "BatchingRecord",
     "Environment",
     "Failure",
     "Histograms",
@@ -61,13 +62,17 @@ class Failure(Spec):
     traceback: str = ""
 
 
+def _none(value: object) -> bool:
+    return value is None
+
+
 class RunRecord(Spec):
     """Everything that is known of one run.
 
     `metrics` maps split to metric to mean over queries; `losses` holds the training
     loss of each step; `timings` are wall-clock seconds by stage; `pairs` counts the
     (query, positive) pairs trained on, `pairs_hash` digests them,
-    `negatives_hash` them with their negatives.
+    `negatives_hash` them with their negatives. `batching` is there if the arm names one.
     """
 
     status: Literal["finished", "failed"]
@@ -81,6 +86,7 @@ class RunRecord(Spec):
     yields: Yield | None = None
     audit: AuditRecord | None = None
     losses: tuple[float, ...] = ()
+    batching: Annotated[BatchingRecord | None, Field(exclude_if=_none)] = None
     hashes: dict[str, str] = Field(default_factory=dict)
     timings: dict[str, float] = Field(default_factory=dict)
     environment: Environment | None = None

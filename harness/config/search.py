@@ -21,6 +21,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "miner": ("mining", "miner", "params"),
     "training": ("training",),
     "training.loss": ("training", "loss", "params"),
+    "training.batching": ("training", "batching", "params"),
     "confirm": ("mining", "confirm"),
     "repair": ("mining", "repair"),
     "repair.suspect": ("mining", "repair", "suspect"),
@@ -68,6 +69,8 @@ def _components(arm: ArmSpec) -> Iterator[tuple[str, str, Component]]:
         yield "miner", "miners", arm.mining.miner
     if arm.training is not None:
         yield "training.loss", "losses", arm.training.loss
+        if arm.training.batching is not None:
+            yield "training.batching", "batchers", arm.training.batching
 
 
 def read_search(value: JsonValue, arms: Mapping[str, ArmSpec | None], findings: Findings) -> SearchSpec | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import NumericError
 from harness.losses.base import Loss
+from harness.measures import BatchingRecord
 from harness.seeding import derive_seed
 from harness.spec import TrainingSpec
 from harness.training.data import Feed, TrainingData
@@ -21,9 +22,10 @@ __all__ = ["Trained", "steps_of", "train"]
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training reports; `losses` holds the loss of every step."""
+    """What a training reports; `losses` holds the loss of every step, `batching` what choosing batches did."""
 
     losses: tuple[float, ...]
+    batching: BatchingRecord | None = None
 
 
 def steps_of(pairs: int, training: TrainingSpec) -> int:
@@ -34,8 +36,8 @@ def steps_of(pairs: int, training: TrainingSpec) -> int:
 def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSpec, loss: Loss, seed: int) -> Trained:
     """Fine-tune `model` in place.
 
-    The order of batches depends on `seed` and the number of pairs alone, so that arms
-    with the same pairs see them in the same order. Raises NumericError as soon as a
+    Unless `training` names a batching, the order of batches depends on `seed` and the
+    number of pairs alone, so that arms with the same pairs see them in the same order. Raises NumericError as soon as a
     loss is NaN or infinite.
     """
     import datasets
@@ -43,9 +45,11 @@ def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSp
     from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
     from harness.training.contrast import Contrast
+    from harness.training.sampler import Batches
 
     derived = derive_seed(seed, "training")
     feed = Feed(data)
+    batches = None if training.batching is None else Batches(training, data, model, seed)
     with tempfile.TemporaryDirectory(prefix="winnow-trainer-") as scratch:
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
@@ -61,6 +65,7 @@ def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSp
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
+            batch_sampler="batch_sampler" if batches is None else batches.sampler,
             use_cpu=model.device.type == "cpu",
             bf16=model.device.type == "cuda",
         )
@@ -79,7 +84,7 @@ def train(model: "SentenceTransformer", data: TrainingData, training: TrainingSp
     if len(history) != arguments.max_steps:
         message = f"the trainer made {len(history)} steps instead of {arguments.max_steps}"
         raise NumericError(message)
-    return Trained(losses=tuple(history))
+    return Trained(losses=tuple(history), batching=None if batches is None else batches.record)
 
 
 def _collator(model: "SentenceTransformer", feed: Feed) -> "SentenceTransformerDataCollator":
