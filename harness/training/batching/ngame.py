@@ -1,6 +1,6 @@
-"""Pairs with similar positives in one batch."""
+"""Similar pairs in one batch, by the model as it learns."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,20 +23,22 @@ EpochNumber = Annotated[int, Interval(ge=1, le=1000)]
 @BATCHERS.register("ngame", paper="arXiv:2207.04452")
 @dataclass(kw_only=True, config=STRICT)
 class NGAME:
-    """Fill batches with clusters of similar positives, small clusters first (NGAME's negative-mining-aware batches).
+    """Fill batches with clusters of similar queries, small clusters first (NGAME's negative-mining-aware batches).
 
     Clusters hold at most 1 pair at first, which is a plain shuffle, and `factor` times
     as many from each epoch of `grow_at` on (epochs count from 0); an epoch listed twice
-    counts twice. They are made from the positives as the model embeds them at the
-    beginning of the epoch: when they grow, and every `refresh_interval` epochs after the
-    first of `grow_at`. Published, for 300 epochs and batches of 1600: a factor of 2, at
-    10, 20, 25, 50, 75, 100, 125, 150 and 200, refreshed every 5. The defaults here suit
-    the few epochs of a retriever.
+    counts twice. They are made from the queries, or from the positives, as the model
+    embeds them at the beginning of the epoch: when they grow, and every
+    `refresh_interval` epochs after the first of `grow_at`. The paper clusters the inputs
+    of a classifier, which are our queries; its labels are our positives. Published, for
+    300 epochs and batches of 1600: a factor of 2, at 10, 20, 25, 50, 75, 100, 125, 150
+    and 200, refreshed every 5. The defaults here suit the few epochs of a retriever.
     """
 
     grow_at: tuple[EpochNumber, ...] = (1, 2)
     factor: Annotated[int, Interval(ge=2, le=1024)] = 8
     refresh_interval: Annotated[int, Interval(ge=1, le=1000)] = 1
+    by: Literal["queries", "positives"] = "queries"
 
     def size(self, epoch: int) -> int:
         """Return how many pairs a cluster holds at most in an epoch."""
@@ -51,7 +53,8 @@ class NGAME:
         """Return the clusters one after another, in random order."""
         cluster, anew = epoch.kept, self.due(epoch.number)
         if anew:
-            cluster = balanced_clusters(pairs.embed_positives(), self.size(epoch.number), epoch.rng)
+            vectors = pairs.embed_queries() if self.by == "queries" else pairs.embed_positives()
+            cluster = balanced_clusters(vectors, self.size(epoch.number), epoch.rng)
         alone = np.arange(len(pairs), dtype=np.int32)
         return Arrangement(side_by_side(alone if cluster is None else cluster, epoch.rng), cluster, clustered=anew)
 

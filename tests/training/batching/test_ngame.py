@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -60,9 +61,10 @@ def test_two_clouds_of_one_size_are_told_apart(seed: int) -> None:
     assert len({(int(left), int(right)) for left, right in zip(cloud, found, strict=True)}) == 2
 
 
-def test_batches_of_similar_positives_are_harder_than_random_ones() -> None:
+@pytest.mark.parametrize("by", ["queries", "positives"])
+def test_batches_of_similar_texts_are_harder_than_random_ones(by: Literal["queries", "positives"]) -> None:
     pairs = grouped()
-    ngame = arranged(NGAME(grow_at=(1, 2), factor=4), pairs, epochs=3, batch_size=16)
+    ngame = arranged(NGAME(grow_at=(1, 2), factor=4, by=by), pairs, epochs=3, batch_size=16)
     random = arranged(Random(), pairs, epochs=3, batch_size=16)
 
     plain = [hardest(pairs, cut(each, 16)) for each in random]
@@ -76,7 +78,7 @@ def test_batches_of_similar_positives_are_harder_than_random_ones() -> None:
 def test_before_clusters_grow_the_order_is_a_plain_shuffle_and_nothing_is_embedded() -> None:
     calls: list[int] = []
     pairs = make_pairs(np.arange(50), np.arange(50))
-    pairs = replace(pairs, embed_positives=counted(pairs.embed_positives, calls))
+    pairs = replace(pairs, embed_queries=counted(pairs.embed_queries, calls))
 
     ngame, random = (arranged(batcher, pairs, epochs=2, batch_size=8) for batcher in (NGAME(grow_at=(2,)), Random()))
 
@@ -96,7 +98,7 @@ def test_before_clusters_grow_the_order_is_a_plain_shuffle_and_nothing_is_embedd
 def test_clusters_are_made_anew_at_exactly_the_right_epochs(batcher: NGAME, anew: list[int], sizes: list[int]) -> None:
     calls: list[int] = []
     pairs = make_pairs(np.arange(64), np.arange(64))
-    pairs = replace(pairs, embed_positives=counted(pairs.embed_positives, calls))
+    pairs = replace(pairs, embed_queries=counted(pairs.embed_queries, calls))
 
     found = arranged(batcher, pairs, epochs=8, batch_size=8)
 
@@ -116,3 +118,20 @@ def test_kept_clusters_stay_and_come_in_another_order() -> None:
     assert first.order.tolist() != second.order.tolist()
     for each in (first, second):
         assert np.count_nonzero(np.diff(second.cluster[each.order])) == 256 // 8 - 1
+
+
+def test_clusters_are_those_of_the_texts_that_are_asked_for() -> None:
+    pairs = make_pairs(np.arange(40) % 2, np.arange(40) // 20)
+    distinct = replace(
+        pairs, embed_queries=lambda: vectors_of(pairs.query), embed_positives=lambda: vectors_of(pairs.positive)
+    )
+
+    by_query, by_positive = (
+        arranged(NGAME(grow_at=(1,), factor=20, by=by), distinct, epochs=2, batch_size=8)[1].cluster
+        for by in ("queries", "positives")
+    )
+
+    assert by_query is not None
+    assert by_positive is not None
+    assert len(set(zip(pairs.query.tolist(), by_query.tolist(), strict=True))) == 2
+    assert len(set(zip(pairs.positive.tolist(), by_positive.tolist(), strict=True))) == 2
