@@ -67,12 +67,12 @@ def test_a_text_in_as_many_pairs_as_there_are_batches_goes_once_into_each(seed: 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_pairs_make_room_for_those_that_come_late(seed: int) -> None:
-    # 6 queries with 4 positives each fill 4 batches of 6 exactly, each query once in each
-    given_pairs = make_pairs(np.arange(24) % 6, np.arange(24))
+    # queries with 3, 3, 2, 2 and 2 positives fill 4 batches of 3 exactly; the last often find both places in one batch
+    given_pairs = make_pairs([0, 0, 0, 1, 1, 1, 2, 2, 3, 3, 4, 4], np.arange(12))
 
-    (arrangement,) = arranged(NoDuplicates(), given_pairs, epochs=1, batch_size=6, seed=seed)
+    (arrangement,) = arranged(NoDuplicates(), given_pairs, epochs=1, batch_size=3, seed=seed)
 
-    assert conflicts_in(given_pairs, arrangement, 6) == 0
+    assert conflicts_in(given_pairs, arrangement, 3) == 0
 
 
 def test_what_cannot_be_kept_apart_is_spread_evenly_and_counted() -> None:
