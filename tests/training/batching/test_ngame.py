@@ -52,9 +52,11 @@ def test_cluster_sizes_differ_by_at_most_one_and_none_is_too_large(n: int, size:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_two_clouds_of_one_size_are_told_apart(seed: int) -> None:
-    cloud = np.random.default_rng(seed).permutation(64) % 2
-    angle = np.random.default_rng(seed).normal(scale=0.2, size=64) + cloud * 2.0
-    vectors = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    cloud = rng.permutation(64) % 2
+    vectors = rng.normal(scale=0.3, size=(64, 8))  # two random ones of a cloud point anywhere
+    vectors[:, 0] += np.where(cloud, 1.0, -1.0)
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
     found = balanced_clusters(vectors, 32, np.random.default_rng(seed))
 
