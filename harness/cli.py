@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_KINDS = ("miners", "teachers", "bases", "datasets", "losses", "refreshes", "parts", "recipes")
+_KINDS = ("miners", "teachers", "bases", "batchers", "datasets", "losses", "refreshes", "parts", "recipes")
 _TERMINATED = 143
 
 _EXIT_CODES = """

@@ -1,4 +1,4 @@
-"""What is measured on the negatives of a run; plain data."""
+"""What is measured on the negatives and batches of a run; plain data."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from harness.spec import Spec
 
-__all__ = ["AuditRecord", "Histograms", "RefreshRecord", "Yield"]
+__all__ = ["AuditRecord", "BatchingRecord", "Clustering", "Histograms", "RefreshRecord", "Yield"]
 
 
 def _nothing(count: int) -> bool:
@@ -92,3 +92,26 @@ class RefreshRecord(Spec):
     changed: tuple[float | None, ...] = ()
     staleness_mean: float
     staleness_max: int
+
+
+class Clustering(Spec):
+    """Clusters that a batcher made at the beginning of `epoch`, counted from 0: how many, and their sizes in pairs."""
+
+    epoch: int
+    clusters: int
+    smallest: int
+    largest: int
+
+
+class BatchingRecord(Spec):
+    """What choosing the batches of a training did.
+
+    `conflicts` counts, for each epoch, the twosomes of one batch that make a false
+    negative: the positive of one is a positive of the other's query in some pair that is
+    trained on. `clusterings` are those of batchers that cluster. `seconds` is wall-clock
+    time, embedding included.
+    """
+
+    conflicts: tuple[int, ...] = ()
+    clusterings: tuple[Clustering, ...] = ()
+    seconds: float = 0.0

@@ -155,6 +155,7 @@ def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) 
         audit=mined.audit,
         losses=trained.losses,
         refresh=trained.refresh,
+        batching=trained.batching,
         hashes={"collection": collection.digest, **spec.identities},
         timings=clock.seconds,
         environment=environment(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 from pydantic import Field, ValidationError
 
 from harness.errors import StorageError, storage_error
-from harness.measures import AuditRecord, Histograms, RefreshRecord, Yield
+from harness.measures import AuditRecord, BatchingRecord, Histograms, RefreshRecord, Yield
 from harness.spec import ArmSpec, MetricName, PlannedRun, RunSpec, Spec, SweepPlan
 from harness.store import write_file
 
@@ -20,6 +20,7 @@ __all__ = [
     "METRICS",
     "PER_QUERY_COLUMNS",
     "AuditRecord",
+    "BatchingRecord",
     "Environment",
     "EvaluatedSplit",
     "Failure",
@@ -132,6 +133,7 @@ class RunRecord(Spec):
     audit: AuditRecord | None = None
     losses: tuple[float, ...] = ()
     refresh: Annotated[RefreshRecord | None, Field(exclude_if=_absent)] = None
+    batching: Annotated[BatchingRecord | None, Field(exclude_if=_absent)] = None
     hashes: dict[str, str] = Field(default_factory=dict)
     timings: dict[str, float] = Field(default_factory=dict)
     environment: Environment | None = None

@@ -60,6 +60,21 @@ def test_a_run_leaves_everything_that_a_report_needs(work, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [record.fingerprint]
 
 
+def test_a_run_records_its_batching_and_one_without_has_no_such_key(work, tmp_path):
+    plain = spec()
+    arm = plain.arm.model_copy(update={"training": TRAINING.model_copy(update={"batching": Component(name="topics")})})
+
+    with_topics, without = (attempt(each, work, tmp_path) for each in (spec(arm=arm), plain))
+
+    assert without.batching is None
+    assert "batching" not in (tmp_path / without.fingerprint / "record.json").read_text()
+    assert with_topics.fingerprint != without.fingerprint
+    assert with_topics.steps == without.steps
+    assert with_topics.pairs_hash == without.pairs_hash
+    assert with_topics.batching.clusterings[0].clusters == 1
+    assert read_record(tmp_path / with_topics.fingerprint) == with_topics
+
+
 def test_the_same_run_gives_the_same_numbers_and_another_seed_others(work):
     first, second, other = (run(spec(mining("random"), seed=seed), work) for seed in (0, 0, 1))
 

@@ -22,6 +22,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "training": ("training",),
     "training.loss": ("training", "loss", "params"),
     "training.refresh": ("training", "refresh", "params"),
+    "training.batching": ("training", "batching", "params"),
     "confirm": ("mining", "confirm"),
     "repair": ("mining", "repair"),
     "repair.suspect": ("mining", "repair", "suspect"),
@@ -71,6 +72,8 @@ def _components(arm: ArmSpec) -> Iterator[tuple[str, str, Component]]:
         yield "training.loss", "losses", arm.training.loss
         if arm.training.refresh is not None:
             yield "training.refresh", "refreshes", arm.training.refresh
+        if arm.training.batching is not None:
+            yield "training.batching", "batchers", arm.training.batching
 
 
 def read_search(value: JsonValue, arms: Mapping[str, ArmSpec | None], findings: Findings) -> SearchSpec | None:

@@ -29,7 +29,9 @@ def read_training(given: Mapping[str, Setting], where: KeyPath, findings: Findin
     for key, kind in _PARTS.items():
         setting = plain.pop(key, None)
         if setting is not None and setting.value is not None and setting.value not in _NEUTRAL[key]:
-            parts[key] = read_component(kind, setting, findings)
+            part = read_component(kind, setting, findings)
+            if part is None or part.name not in _NEUTRAL[key]:
+                parts[key] = part
     guides = _guides(plain.pop("guides", None), findings)
     stopping = plain.pop("early_stopping", None)
     if stopping is not None and stopping.value is not None and stopping.value != OFF:

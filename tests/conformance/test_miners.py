@@ -14,7 +14,7 @@ from tests.mining.pools import frozen, make_pool, miners, pools
 EVERY = pytest.mark.parametrize("name", MINERS.names())
 CALIBRATED = {"topk_abs_quantile", "topk_margin_quantile"}  # their ceiling is a statistic of the whole pool
 PER_ROW = pytest.mark.parametrize("name", [name for name in MINERS.names() if name not in CALIBRATED])
-RANDOM = {"bge_window", "random", "random_removal", "simans", "top1_sampled", "topk_sampled"}
+RANDOM = {"bge_window", "margin_balanced", "random", "random_removal", "simans", "top1_sampled", "topk_sampled"}
 SEEDS = st.integers(0, 2**32)
 DTYPES = [np.int32, np.float32, np.int32, np.bool_]
 BRIEF = settings(max_examples=30, deadline=None)
