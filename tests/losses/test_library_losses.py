@@ -88,8 +88,8 @@ def gist_of_the_library(monkeypatch, **settings):
 
 
 @pytest.mark.parametrize("k", [0, 1])
-@pytest.mark.parametrize(("strategy", "margin"), product(["absolute", "relative"], [0.0, 0.2]))
-@pytest.mark.parametrize("contrasts", product([True, False], [True, False]))
+@pytest.mark.parametrize(("strategy", "margin"), list(product(["absolute", "relative"], [0.0, 0.2])))
+@pytest.mark.parametrize("contrasts", list(product([True, False], [True, False])))
 def test_gist(monkeypatch, k, strategy, margin, contrasts):
     queries, positives = contrasts
     vectors, guide = columns(k, 1), columns(k, 2, width=3)

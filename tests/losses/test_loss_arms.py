@@ -58,7 +58,13 @@ def test_an_arm_that_a_loss_can_serve_is_read(read, arm):
 def test_a_loss_is_checked_without_torch(tmp_path):
     path = tmp_path / "sweep.yaml"
     path.write_text(f"{HEAD}  - {{name: x, miner: topk, training: {{loss: gist}}}}\n", encoding="utf-8")
-    code = "import sys; from harness.config import load_sweep; load_sweep(sys.argv[1]); print('torch' in sys.modules)"
+    code = """
+import sys
+from pathlib import Path
+from harness.config import load_sweep
+load_sweep(Path(sys.argv[1]))
+print("torch" in sys.modules)
+"""
 
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
 
