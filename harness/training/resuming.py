@@ -38,7 +38,9 @@ class Remembering(Protocol):
 class ResumableTrainer(SentenceTransformerTrainer):
     """A trainer that writes and reads `checkpoints`, and has each of `parts` remember its state in them.
 
-    Every override stands in for one that writes or unpickles a file of its own.
+    The order of an epoch is no part of a checkpoint: the sampler draws it from the seed
+    and the number of the epoch. One that depends on more belongs to the parts.
+        Every override stands in for one that writes or unpickles a file of its own.
     """
 
     def __init__(self, *, checkpoints: Checkpoints | None, parts: Mapping[str, Remembering], **settings: Any) -> None:
@@ -46,9 +48,6 @@ class ResumableTrainer(SentenceTransformerTrainer):
         self._checkpoints = checkpoints
         self._parts = parts
         self._state: dict[str, Any] = {}
-        self._order: torch.Generator | None = None
-        self._epoch_order: torch.Tensor | None = None
-        self.add_callback(_EpochStart(self))
         if checkpoints is not None:
             self.add_callback(_Due(checkpoints.minutes, parts))
 
@@ -57,24 +56,11 @@ class ResumableTrainer(SentenceTransformerTrainer):
         newest = self._checkpoints.newest() if self._checkpoints is not None else None
         self.train(resume_from_checkpoint=None if newest is None else str(newest))
 
-    def get_batch_sampler(self, *arguments: Any, **settings: Any) -> Any:  # Any: whatever the parent takes
-        """Keep the generator that shuffles: the order of an epoch is drawn from where it stands at its start."""
-        self._order = settings.get("generator")
-        if self._order is not None and self._state.get("order") is not None:
-            self._order.set_state(self._state["order"])
-        return super().get_batch_sampler(*arguments, **settings)
-
-    def note_order(self) -> None:
-        """Note where the generator stands before an epoch's order is drawn."""
-        self._epoch_order = None if self._order is None else self._order.get_state()
-
     def _save_checkpoint(self, model: torch.nn.Module, trial: object) -> None:
         del model, trial
         assert self._checkpoints and self.optimizer and self.lr_scheduler  # noqa: S101, PT018  # a step has been made
-        ended = float(self.state.epoch or 0).is_integer()
         state = {
             "model": trained_weights(self.model),
-            "order": self._order.get_state() if ended and self._order is not None else self._epoch_order,
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.lr_scheduler.state_dict(),
             "random": random_states(),
@@ -99,14 +85,6 @@ class ResumableTrainer(SentenceTransformerTrainer):
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is not None:
             set_random_states(self._state["random"])
-
-
-class _EpochStart(TrainerCallback):
-    def __init__(self, trainer: ResumableTrainer) -> None:
-        self._trainer = trainer
-
-    def on_epoch_begin(self, *_: object, **__: object) -> None:
-        self._trainer.note_order()
 
 
 class _Due(TrainerCallback):
