@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import InfoNCE
 from test_arms import HEAD, arm, complaint
 from test_sweep_file import complaints
 
 from harness.config import refresh, searchable, training, with_values
 from harness.registry import REGISTRIES, Registry
 from harness.spec import ArmSpec, Component, MiningSpec, RepairSpec, TrainingSpec
+from tests.config.conftest import InfoNCE
 
 Write = Callable[[str], Path]
 
