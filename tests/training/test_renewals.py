@@ -154,6 +154,8 @@ def test_a_student_s_pool_is_that_of_the_same_model_as_a_stored_teacher(work, co
 
     for column in ("document", "eligible", "hidden", "query", "excluded", "group", "pair_key"):
         assert np.array_equal(getattr(found, column), getattr(stored, column)), column
+    assert found.hidden.any()
+    assert not np.allclose(found.positive, other.positive)
     assert np.allclose(found.score, stored.score, atol=1e-5)
     assert np.allclose(found.positive, stored.positive, atol=1e-5)
 
