@@ -146,6 +146,10 @@ def test_a_confirmation_goes_with_a_refresh(write: Write) -> None:
     assert trained(write, mined("ance", ", confirm: {teacher: bm25}")).refresh is not None
 
 
+def test_conan_replaces_what_was_drawn_from_the_whole_corpus_too(write: Write) -> None:
+    assert trained(write, mined("conan", miner="random")).refresh is not None
+
+
 def test_numbers_of_a_refresh_can_be_searched(write: Write) -> None:
     found = arm(write, mined("conan"))
 

@@ -115,21 +115,35 @@ def test_each_step_trains_on_the_newest_negatives_that_could_be_fetched_and_the_
     assert (found.step, found.first_used) == ((2, 4, 6, 8, 10), (4, 6, 7, 10, 12))
 
 
-def test_negatives_of_another_shape_are_refused():
+@dataclass(kw_only=True, config=STRICT)
+class Picking(Renewing):
+    """Takes columns of the negatives of the moment."""
+
+    every: int = 1
+    columns: tuple[int, ...]
+
+    def begin(self, data, embed):
+        return lambda now: now.negatives[:, list(self.columns)]
+
+
+def renewals(*columns: int) -> Renewals:
     index = np.arange(4, dtype=np.int32)
-    given = TrainingData(["a"] * 4, ["b"] * 8, index, index, np.zeros((4, 2), dtype=np.int32))
+    given = TrainingData(["a"] * 4, ["b"] * 8, index, index, np.stack([index, index + 4], axis=1))
+    return Renewals(Picking(columns=columns), Feed(given), lambda texts: np.zeros((len(texts), 2), dtype=np.float32))
 
-    @dataclass(kw_only=True, config=STRICT)
-    class Narrower(Renewing):
-        every: int = 1
 
-        def begin(self, data, embed):
-            return lambda now: now.negatives[:, :1]
-
-    renewals = Renewals(Narrower(), Feed(given), lambda texts: np.zeros((len(texts), 2), dtype=np.float32))
-
+def test_negatives_of_another_shape_are_refused():
     with pytest.raises(ConfigError, match=r"negatives of shape \(4, 1\) for those of shape \(4, 2\)"):
-        renewals.after(1)
+        renewals(0).after(1)
+
+
+def test_negatives_in_another_order_are_not_new():
+    reversing = renewals(1, 0)
+
+    reversing.after(1)
+
+    assert reversing.record(1).replaced == (0,)
+    assert reversing.record(1).changed == (0.0,)
 
 
 def test_staleness_counts_the_updates_since_the_negatives_were_chosen():
@@ -154,6 +168,8 @@ def test_a_student_s_pool_is_that_of_the_same_model_as_a_stored_teacher(work, co
 
     for column in ("document", "eligible", "hidden", "query", "excluded", "group", "pair_key"):
         assert np.array_equal(getattr(found, column), getattr(stored, column)), column
+    assert found.hidden.any()
+    assert not np.allclose(found.positive, other.positive)
     assert np.allclose(found.score, stored.score, atol=1e-5)
     assert np.allclose(found.positive, stored.positive, atol=1e-5)
 

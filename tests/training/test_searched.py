@@ -16,6 +16,7 @@ from harness.teachers.base import Workspace
 from harness.teachers.dense import encode
 from harness.training import searched
 from harness.training.bases import Static
+from harness.training.course import begin
 from harness.training.data import TrainingData
 from harness.training.searched import OwnRows, Searched
 from harness.training.trainer import train
@@ -220,6 +221,15 @@ def test_evaluation_searches_the_index_that_was_trained_on(work, collection, mon
     assert per_query.equals(evaluate(trained, collection, untrained))
     assert not per_query.equals(evaluate(trained, collection))
     assert record.refresh.step == tuple(range(STEPS))
+
+
+def test_the_index_holds_every_document_in_its_place_by_the_base():
+    model = static()
+
+    course = begin(model, data(), SPEC.arm.training, InfoNCE())
+
+    assert np.array_equal(course.module.get_buffer("index").numpy(), encode(static(), DOCUMENTS))
+    assert course.module.nearest(torch.from_numpy(encode(model, DOCUMENTS)))[:, 0].tolist() == list(range(9))
 
 
 def test_only_queries_are_embedded_during_training(work, collection, monkeypatch):
