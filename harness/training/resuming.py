@@ -40,7 +40,7 @@ class ResumableTrainer(SentenceTransformerTrainer):
 
     The order of an epoch is no part of a checkpoint: the sampler draws it from the seed
     and the number of the epoch. One that depends on more belongs to the parts.
-        Every override stands in for one that writes or unpickles a file of its own.
+    Every override stands in for one that writes or unpickles a file of its own.
     """
 
     def __init__(self, *, checkpoints: Checkpoints | None, parts: Mapping[str, Remembering], **settings: Any) -> None:
