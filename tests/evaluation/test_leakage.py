@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,15 @@ def test_without_a_train_split_every_query_is_clean() -> None:
 
     assert not found.kinds["leaked"].any()
     assert (len(found.query_ids), found.train_positives) == (5, 0)
+
+
+def test_the_same_text_is_near_itself_even_without_a_word() -> None:
+    toy = collection(train=[("t1", "other", 1, False)], test=[("e4", "no", 1, False)])
+    wordless = replace(toy, query_texts=tuple("?!" for _ in toy.query_texts))
+
+    found = leakage(wordless, wordless, "test")
+
+    assert found.near_query.tolist() == found.identical_query.tolist() == [True]
 
 
 def test_an_absent_split_has_no_queries() -> None:

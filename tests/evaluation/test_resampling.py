@@ -121,6 +121,19 @@ def test_every_test_query_keeps_its_nearest_train_query() -> None:
     assert nearest_train(near, "test") == pytest.approx(nearest_train(whole, "test"))
 
 
+def test_the_far_side_is_what_is_least_like_any_test_query() -> None:
+    whole = Synthetic(queries=100, documents=600, topics=7).load()
+    train = sorted(ids(whole, "train") - ids(side("interpolation", k=1), "train"))
+    places = [whole.query_ids.index(query) for query in train]
+    vectors = resampling._embedded(whole, "static")
+    nearness = (vectors[places] @ vectors[whole.split("test").queries].T).max(axis=1)
+
+    far = np.isin(train, sorted(ids(side("extrapolation", k=1), "train")))
+
+    assert 0 < far.sum() < len(train)
+    assert nearness[far].max() <= nearness[~far].min() + 1e-6
+
+
 def test_interpolation_sets_are_nested_in_k() -> None:
     assert ids(side("interpolation", k=1), "train") < ids(side("interpolation", k=2), "train")
 
