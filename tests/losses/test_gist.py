@@ -96,3 +96,15 @@ def test_another_copy_of_the_positive_is_no_negative():
 
     assert hidden(SelfGuided(**SELF_ALONE), given) == [[0, 2]]
     assert hidden(SelfGuided(**SELF_ALONE), replace(given, document=None)) == []
+
+
+def test_another_copy_of_the_positive_is_no_negative_of_the_positive_either():
+    rng = torch.Generator().manual_seed(0)
+    blocks = [0.5 * torch.rand(2, width, dtype=torch.float64, generator=rng) for width in (4, 2, 4)]
+    student = Given(*(block.requires_grad_() for block in blocks))
+    given = batch(student.query_document, student=student, document=torch.tensor([7, 8, 9, 7]))
+
+    SelfGuided(margin=1.0)(given).sum().backward()
+
+    assert (student.query_document.grad != 0.0).tolist() == [[True, True, True, False], [True] * 4]
+    assert (student.positive_document.grad != 0.0).tolist() == [[False, True, False, False], [True, False, True, False]]

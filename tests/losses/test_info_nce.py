@@ -122,6 +122,17 @@ def test_a_refused_document_is_no_negative_in_any_direction():
     assert unread == [[[0, 2]], [[0, 0], [0, 2], [1, 1], [2, 0], [2, 2]], [[0, 0], [0, 2], [1, 1], [2, 2]]]
 
 
+def test_towards_queries_the_weight_is_that_of_the_document_for_the_other_query():
+    weight = torch.ones(3, 3, dtype=torch.float64)
+    weight[0, 1] = 0.25
+    terms = torch.exp(10.0 * G) * weight
+    expected = -torch.log(terms.diagonal() / terms.sum(dim=1)) - torch.log(terms.diagonal() / terms.sum(dim=0))
+
+    loss = InfoNCE(scale=10.0, directions=("query_to_doc", "doc_to_query"), partition="per_direction")
+
+    assert torch.allclose(loss(batch(G, weight=weight)), expected / 2.0)
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

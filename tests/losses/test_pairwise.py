@@ -65,6 +65,13 @@ def test_a_weight_counts_in_the_mean():
     assert loss.tolist() == pytest.approx([(0.25 * logistic(0.5) + logistic(-0.5)) / 1.25])
 
 
+@pytest.mark.parametrize(("mean", "total"), [(True, 1.25), (False, 1.0)])
+def test_a_weight_counts_over_all_pairs(mean, total):
+    loss = MannWhitney(scale=1.0, mean=mean)(batch(ROW, weight=torch.tensor([[1.0, 0.25, 1.0]])))
+
+    assert loss.tolist() == pytest.approx([(0.25 * logistic(0.5) + logistic(-0.5)) / total])
+
+
 @given(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0))
 def test_with_a_single_negative_the_pairwise_losses_are_info_nce(positive, negative):
     seen = lone([[positive, negative]])
