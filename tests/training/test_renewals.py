@@ -129,7 +129,9 @@ class Picking(Renewing):
 def renewals(*columns: int) -> Renewals:
     index = np.arange(4, dtype=np.int32)
     given = TrainingData(["a"] * 4, ["b"] * 8, index, index, np.stack([index, index + 4], axis=1))
-    return Renewals(Picking(columns=columns), Feed(given), lambda texts: np.zeros((len(texts), 2), dtype=np.float32))
+    return Renewals(
+        Picking(columns=columns), Feed(given), lambda texts, kind: np.zeros((len(texts), 2), dtype=np.float32)
+    )
 
 
 def test_negatives_of_another_shape_are_refused():
@@ -163,7 +165,7 @@ def test_a_student_s_pool_is_that_of_the_same_model_as_a_stored_teacher(work, co
     model = Plain(collection).encoder()
     other = build_pool(teacher_of(BM25), collection, "train", 7, work)
 
-    student = Student(lambda texts: encode(model, texts), collection, np.unique(other.query))
+    student = Student(lambda texts, kind: encode(model, texts), collection, np.unique(other.query))
     found = searched(other, student, collection, work, split="train", depth=10)
 
     for column in ("document", "eligible", "hidden", "query", "excluded", "group", "pair_key"):
@@ -179,7 +181,7 @@ def test_a_student_is_embedded_anew_and_can_be_stored_nowhere(work, collection):
     vectors = np.random.default_rng(0).normal(size=(2, 500, 8)).astype(np.float32)
     pools = []
     for each in vectors:
-        student = Student(lambda texts, each=each: each[: len(texts)], collection, np.unique(stored.query))
+        student = Student(lambda texts, kind, each=each: each[: len(texts)], collection, np.unique(stored.query))
         pools.append(searched(stored, student, collection, work, split="train", depth=7))
 
     assert not np.array_equal(pools[0].document, pools[1].document)
@@ -193,7 +195,7 @@ def test_the_arm_s_own_miner_and_shortage_policy_choose_from_what_the_student_fi
     model = model_for(spec, collection)
     mining = mine(spec, collection, work).again
 
-    first, second, later = (mining.again(lambda texts: encode(model, texts), step) for step in (3, 3, 6))
+    first, second, later = (mining.again(lambda texts, kind: encode(model, texts), step) for step in (3, 3, 6))
 
     ranked = brute_force(model, collection, mining.first.pool.query, 9)
     inside = (first[:, :, None] == ranked[:, None, 5:9]).any(axis=2)
@@ -223,7 +225,7 @@ def test_pairs_that_the_first_draw_drops_stay_dropped(work, collection):
     spec = run_spec(part("ance", every=3), part("topk_percpos", k=2, share=0.55), on_shortage="drop")
     mined = mine(spec, collection, work)
 
-    found = mined.again.again(lambda texts: encode(model_for(spec, collection), texts), 3)
+    found = mined.again.again(lambda texts, kind: encode(model_for(spec, collection), texts), 3)
 
     assert len(mined.query) < len(mined.again.first.pool.query)
     assert found.shape == mined.negative.shape
@@ -247,7 +249,7 @@ def test_embedding_for_a_refresh_leaves_the_random_stream_and_the_mode_of_the_mo
     torch.manual_seed(3)
     before = torch.get_rng_state()
 
-    embedder(model)(collection.document_texts)
+    embedder(model)(collection.document_texts, "document")
 
     assert model.training
     assert torch.equal(before, torch.get_rng_state())

@@ -7,8 +7,9 @@ import torch
 from harness import pipeline
 from harness.collection import Collection
 from harness.errors import ConfigError, NumericError
+from harness.evaluation.model import evaluate
 from harness.losses.info_nce import InfoNCE
-from harness.pipeline import _training_data, evaluate, mine, run
+from harness.pipeline import _training_data, mine, run
 from harness.registry import BASES
 from harness.sources.kept import load_collection
 from harness.store import Store
@@ -218,7 +219,7 @@ def test_evaluation_searches_the_index_that_was_trained_on(work, collection, mon
     untrained = load(Static(), max_length=32, texts=(*collection.document_texts, *collection.query_texts))
     assert not torch.equal(*(next(model.parameters()) for model in (trained, untrained)))
     assert torch.equal(*(next(model.parameters()) for model in (base, untrained)))
-    assert per_query.equals(evaluate(trained, collection, untrained))
+    assert per_query.equals(evaluate(trained, collection, document_model=untrained))
     assert not per_query.equals(evaluate(trained, collection))
     assert record.refresh.step == tuple(range(STEPS))
 
