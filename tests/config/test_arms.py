@@ -7,7 +7,6 @@ import pytest
 from test_sweep_file import complaints
 
 from harness.config import load_sweep
-from harness.recipes import RECIPES
 from harness.spec import ArmSpec, Component
 
 Write = Callable[[str], Path]
@@ -128,13 +127,6 @@ def test_an_arm_overrides_its_recipe_and_the_recipe_the_defaults(write: Write) -
     assert plain.mining.miner == Component(name="topk", params={"k": 1})
     assert changed.mining is not None
     assert changed.mining.teacher.name == "minilm"
-
-
-@pytest.mark.parametrize("name", sorted(RECIPES))
-def test_every_recipe_makes_an_arm(write: Write, name: str) -> None:
-    assert arm(write, f"{{name: x, recipe: {name}}}").training is not None
-    assert RECIPES[name].paper
-    assert RECIPES[name].name == name
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
-"""The sweep files that come with the project."""
+"""The sweep files and recipes that come with the project, by the real registries."""
 
 from pathlib import Path
 
 import pytest
 
 from harness.config import load_sweep
+from harness.plan import make_plan
+from harness.recipes import RECIPES
 from harness.spec import SweepSpec
 
-FOLDER = Path(__file__).parents[2] / "sweeps"
+FOLDER = Path(__file__).parents[1] / "sweeps"
 FILES = sorted(FOLDER.glob("*.yaml"))
 
 
@@ -18,6 +20,28 @@ def shipped(name: str) -> SweepSpec:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_shipped_sweep_is_valid_and_named_like_its_file(path: Path) -> None:
     assert load_sweep(path).name == path.stem
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_makes_an_arm_by_its_name_alone(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "sweep.yaml"
+    defaults = "{base: static, teacher: minilm, negatives: 4}"
+    file.write_text(
+        f"{{name: one, question: q, datasets: docstrings, defaults: {defaults}, arms: [{{name: x, recipe: {name}}}]}}",
+        encoding="utf-8",
+    )
+
+    plan = make_plan(load_sweep(file))
+
+    assert len({run.fingerprint for run in plan.sweep.runs}) == 3
+    assert RECIPES[name].paper
+    assert RECIPES[name].name == name
+
+
+def test_no_two_recipes_are_the_same() -> None:
+    settings = [str(dict(recipe.arm)) for recipe in RECIPES.values()]
+
+    assert len(set(settings)) == len(settings)
 
 
 def test_the_quickstart_holds_all_but_one_factor_of_the_recipes_fixed() -> None:
