@@ -45,12 +45,12 @@ def query_table(collection: Collection, identity: str) -> "tuple[QueriesRecord, 
     """Describe every dev and test query of a collection; `identity` is that of its dataset."""
     import pandas as pd
 
+    part = _parts(collection)
     frames = []
     for split in _EVALUATED:
         found = leakage(collection, collection, split)
         frame = found.frame()
         frame.insert(0, "split", split)
-        part = _parts(collection) if split == "test" else {}
         frame["part"] = [part.get(query, "") for query in found.query_ids]
         frames.append(frame)
     record = QueriesRecord(
