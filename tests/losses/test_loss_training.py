@@ -10,7 +10,7 @@ from harness.spec import TrainingSpec
 from harness.training.trainer import train
 from tests.training.test_trainer import DOCUMENTS, QUERIES, data, static
 
-SETTINGS = TrainingSpec(epochs=4, batch_size=6, learning_rate=0.05)
+SETTINGS = TrainingSpec(epochs=6, batch_size=12, learning_rate=0.002)
 
 
 class Vectors:
@@ -38,5 +38,5 @@ def test_training_lowers_the_loss(name):
 
     history = train(static(), given, SETTINGS, LOSSES.create(name, {}), 0).losses
 
-    assert len(history) == 8
-    assert np.mean(history[-2:]) < np.mean(history[:2])
+    assert len(history) == 6
+    assert history[-1] < history[0]
