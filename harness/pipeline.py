@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["attempt", "looked_at", "mine", "prepare", "require_queries", "run"]
+__all__ = ["Finished", "attempt", "looked_at", "mine", "prepare", "require_queries", "run"]
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
         return done
-    per_query = None
+    per_query = trace = None
     checkpoints = Checkpoints(runs.parent / "checkpoints" / spec.fingerprint, checkpoint_minutes, maker())
     try:
-        record, per_query = run(spec, work, checkpoints)
+        record, per_query, trace = run(spec, work, checkpoints)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
@@ -108,13 +108,21 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
             environment=environment(),
             failure=Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc()),
         )
-    write_record(runs, record, per_query)
+    write_record(runs, record, per_query, trace)
     checkpoints.discard()
     return record
 
 
-def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) -> "tuple[RunRecord, pd.DataFrame]":
-    """Carry out a run; return its record and its metrics per query."""
+class Finished(NamedTuple):
+    """What a run came to: its record, its metrics per query, and the scores of its training pairs if it had any."""
+
+    record: RunRecord
+    per_query: "pd.DataFrame"
+    trace: "pd.DataFrame | None"
+
+
+def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) -> Finished:
+    """Carry out a run."""
     clock = Clock()
     arm = spec.arm
     with clock.stage("load"):
@@ -162,7 +170,20 @@ def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) 
         stopping=_stopping(trained),
         memory=None if retry is None else MemoryRetry(**asdict(retry)),
     )
-    return record, evaluation.per_query
+    return Finished(record, evaluation.per_query, _trace(collection, mined, trained))
+
+
+def _trace(collection: Collection, mined: Mined, trained: Trained) -> "pd.DataFrame | None":
+    """Return what a training noted, with the columns of `record.TRACE_COLUMNS`."""
+    import pandas as pd
+
+    if trained.trace is None:
+        return None
+    columns = asdict(trained.trace)
+    pair = columns.pop("pair")
+    query = [collection.query_ids[index] for index in mined.query[pair]]
+    document = [collection.document_ids[index] for index in mined.positive[pair]]
+    return pd.DataFrame({"query_id": query, "document_id": document, **columns})
 
 
 def _loaded(base: Base, spec: RunSpec, collection: Collection, work: Workspace) -> "SentenceTransformer":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "METRICS",
     "PER_QUERY_COLUMNS",
+    "TRACE_COLUMNS",
     "AuditRecord",
     "BatchingRecord",
     "Environment",
@@ -51,6 +52,10 @@ PER_QUERY_COLUMNS = ("split", "query_id", "relevant", *METRICS)
 
 _FIRST_COLUMNS = ("split", "query_id", "relevant", "ndcg_at_10", "mrr_at_10", "recall_at_100")
 """What the first records held; they stay readable."""
+
+
+TRACE_COLUMNS = ("epoch", "query_id", "document_id", "loss", "positive", "negative_mean", "negative_variance")
+"""Columns of `trace.parquet`: one row each time that a training pair, by query and positive, was in a batch."""
 
 
 class Environment(Spec):
@@ -148,7 +153,9 @@ def write_text(path: Path, text: str) -> Path:
     return write_file(path, text.encode())
 
 
-def write_record(runs: Path, record: RunRecord, per_query: "pd.DataFrame | None") -> Path:
+def write_record(
+    runs: Path, record: RunRecord, per_query: "pd.DataFrame | None", trace: "pd.DataFrame | None" = None
+) -> Path:
     """Put a run under `runs/<fingerprint>`, whole or not at all; an earlier failure gives way.
 
     A finished run that is already there stays: the same fingerprint has the same numbers.
@@ -160,6 +167,8 @@ def write_record(runs: Path, record: RunRecord, per_query: "pd.DataFrame | None"
         try:
             if per_query is not None:
                 per_query.loc[:, list(PER_QUERY_COLUMNS)].to_parquet(draft / "per_query.parquet", index=False)
+            if trace is not None:
+                trace.loc[:, list(TRACE_COLUMNS)].to_parquet(draft / "trace.parquet", index=False, compression="zstd")
             write_text(draft / "record.json", record.model_dump_json(indent=1) + "\n")
             _replace_folder(draft, target)
         finally:

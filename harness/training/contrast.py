@@ -11,6 +11,7 @@ from harness.errors import NumericError
 from harness.losses.base import Batch, Cosines, Loss
 from harness.mining.base import PADDING
 from harness.training.data import FloatArray, IntArray, TrainingData
+from harness.training.trace import Trace
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -26,13 +27,15 @@ class Contrast(CachedLossMixin, torch.nn.Module):
     Columns are the query, its positive and its k negatives. `labels` (b, 1 + k) holds
     each pair's number, then its negatives. With a `micro_batch` no more than so many
     texts are embedded at once with what their gradients need, at the cost of embedding
-    each twice (Gao et al. 2021, arXiv:2101.06983). Raises NumericError if the loss is not finite.
+    each twice (Gao et al. 2021, arXiv:2101.06983). `trace` notes the scores. Raises
+    NumericError if the loss is not finite.
     """
 
     def __init__(
         self, model: "SentenceTransformer", loss: Loss, data: TrainingData, micro_batch: int | None = None
     ) -> None:
         super().__init__()
+        self.trace = Trace()
         self.model = model
         self.uses_gradient_cache = micro_batch is not None
         self.mini_batch_size = micro_batch or 0
@@ -59,8 +62,11 @@ class Contrast(CachedLossMixin, torch.nn.Module):
     def of(self, columns: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
         """Return the mean loss of a batch whose columns are embedded, each of shape (b, d)."""
         query, *documents = (torch.nn.functional.normalize(column.float(), dim=1) for column in columns)
-        batch = self.batch(query, torch.cat(documents), labels.cpu().numpy().astype(np.int32))
-        value = self._loss(batch).mean()
+        numbers = labels.cpu().numpy().astype(np.int32)
+        batch = self.batch(query, torch.cat(documents), numbers)
+        losses = self._loss(batch)
+        self.trace.note(numbers[:, 0], batch, losses)
+        value = losses.mean()
         if not torch.isfinite(value):
             message = f"the training loss is {value.item()}"
             raise NumericError(message)

@@ -35,7 +35,7 @@ class Course:
     @property
     def parts(self) -> "dict[str, Remembering]":
         """What a checkpoint has to remember beside the model."""
-        found: dict[str, Remembering] = {"feed": self.feed}
+        found: dict[str, Remembering] = {"feed": self.feed, "trace": self.module.trace}
         if self.renewals is not None:
             found["renewals"] = self.renewals
         if isinstance(self.module, Searched):
@@ -46,7 +46,7 @@ class Course:
         """Return what tells the feed of epochs, and the renewals of steps; none follows the last step."""
         from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-        feed, renewals = self.feed, self.renewals
+        feed, trace, renewals = self.feed, self.module.trace, self.renewals
 
         class Steps(TrainerCallback):
             def on_train_begin(
@@ -57,6 +57,7 @@ class Course:
 
             def on_epoch_begin(self, *_: object, **__: object) -> None:
                 feed.next_epoch()
+                trace.epoch = feed.epoch
 
             def on_step_end(
                 self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object

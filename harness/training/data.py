@@ -126,6 +126,11 @@ class Feed:
         now: IntArray = self._epochs[min(max(self._epoch, 0), len(self._epochs) - 1)]
         return now
 
+    @property
+    def epoch(self) -> int:
+        """The epoch that is under way, from 0; -1 before the first."""
+        return self._epoch
+
     def next_epoch(self) -> None:
         """Go on to the next epoch."""
         self._epoch += 1

@@ -15,6 +15,7 @@ from harness.mining.base import PADDING
 from harness.mining.consensus import among
 from harness.training.data import FloatArray, IntArray, TrainingData
 from harness.training.refresh.ledger import Ledger
+from harness.training.trace import Trace
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -66,14 +67,18 @@ class Searched(torch.nn.Module):
         self.register_buffer("index", torch.from_numpy(index), persistent=False)
         self._last = np.full((len(data.query), self._depth), PADDING, dtype=np.int32)
         self._ledger = Ledger()
+        self.trace = Trace()
 
     def forward(self, features: Iterable[dict[str, torch.Tensor]], labels: torch.Tensor) -> torch.Tensor:
         """Return the mean loss over the batch; `labels` (b, 1) holds each pair's number."""
         (column,) = features
         query = torch.nn.functional.normalize(self.model(column)["sentence_embedding"].float(), dim=1)
         with torch.autocast(query.device.type, enabled=False):  # what is nearest must not depend on bfloat16
-            batch = self.batch(query, labels[:, 0].cpu().numpy().astype(np.int32))
-        value = self._loss(batch).mean()
+            pairs = labels[:, 0].cpu().numpy().astype(np.int32)
+            batch = self.batch(query, pairs)
+        losses = self._loss(batch)
+        self.trace.note(pairs, batch, losses)
+        value = losses.mean()
         if not torch.isfinite(value):
             message = f"the training loss is {value.item()}"
             raise NumericError(message)

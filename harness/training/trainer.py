@@ -14,6 +14,7 @@ from harness.seeding import derive_seed
 from harness.spec import TrainingSpec
 from harness.training.checkpoints import Checkpoints
 from harness.training.data import Feed, TrainingData
+from harness.training.trace import Traced
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
@@ -37,10 +38,11 @@ class Trained:
 
     `refresh` says how its negatives changed, `batching` what choosing batches did. With
     early stopping, `looks` holds (step, dev metric) and `best_step` says whose weights
-    the model has.
+    the model has. `trace` has the scores of every pair.
     """
 
     losses: tuple[float, ...]
+    trace: Traced | None = None
     refresh: RefreshRecord | None = None
     batching: BatchingRecord | None = None
     looks: tuple[tuple[int, float], ...] = ()
@@ -101,6 +103,7 @@ def train(  # noqa: PLR0913  # what is trained, on what, how, and what goes on b
         stopping.restore()
     return Trained(
         losses=history,
+        trace=course.module.trace.table(),
         refresh=course.record(len(history)),
         batching=None if batches is None else batches.record,
         looks=() if stopping is None else tuple(stopping.looks),
