@@ -7,7 +7,8 @@
     python benchmarks/training.py               # all of them
 
 The two sides of a comparison take turns in one process, after a turn that does not
-count; what is printed are medians and their ratio. `sweep` runs `winnow sweep` and a
+count; what is printed are medians and their ratio. A training is timed as a whole, and
+from its first step to its last: the trainer used directly also writes a model card. `sweep` runs `winnow sweep` and a
 plain script as two processes, imports included. JSON goes to `--out`.
 """
 
@@ -20,9 +21,10 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -125,23 +127,53 @@ def full_static(max_length: int) -> "SentenceTransformer":
     return SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=table.float())], device="cpu")
 
 
-def our_training(setting: Setting, loss: Loss) -> tuple[float, list[float]]:
-    """Return seconds and losses of an arm's training."""
+@dataclass(frozen=True)
+class Timed:
+    """A training: seconds in all, seconds from its first step to its last, and the losses that it noted."""
+
+    whole: float
+    loop: float
+    losses: list[float]
+
+
+@contextmanager
+def stamps(of: str) -> Iterator[list[float]]:
+    """Note when each forward pass of the loss module called `of` begins."""
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    found: list[float] = []
+
+    def note(module: "torch.nn.Module", given: object) -> None:
+        del given
+        if type(module).__name__ == of:
+            found.append(time.perf_counter())
+
+    handle = register_module_forward_pre_hook(note)
+    try:
+        yield found
+    finally:
+        handle.remove()
+
+
+def our_training(setting: Setting, loss: Loss) -> Timed:
+    """Time an arm's training."""
     model = setting.ours()
-    start = time.perf_counter()
-    trained = train(model, setting.data, setting.training, loss, SEED)
-    return time.perf_counter() - start, list(trained.losses)
+    with stamps("Contrast") as steps:
+        start = time.perf_counter()
+        trained = train(model, setting.data, setting.training, loss, SEED)
+        whole = time.perf_counter() - start
+    return Timed(whole, steps[-1] - steps[0], list(trained.losses))
 
 
 def library_training(
     setting: Setting, loss_of: "Callable[[SentenceTransformer], torch.nn.Module]", every: int = 1
-) -> tuple[float, list[float]]:
-    """Return seconds and losses of the library's trainer used directly; it notes a loss every `every` steps."""
+) -> Timed:
+    """Time the library's trainer used directly; it notes a loss every `every` steps."""
     import datasets
     from sentence_transformers import SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 
     model, training = setting.theirs(), setting.training
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         start = time.perf_counter()
         arguments = SentenceTransformerTrainingArguments(
             output_dir=scratch,
@@ -157,16 +189,16 @@ def library_training(
             disable_tqdm=True,
             use_cpu=True,
         )
+        loss = loss_of(model)
         trainer = SentenceTransformerTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=datasets.Dataset.from_dict(setting.columns()),
-            loss=loss_of(model),
+            model=model, args=arguments, train_dataset=datasets.Dataset.from_dict(setting.columns()), loss=loss
         )
-        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        quiet = redirect_stdout(stack.enter_context(Path(os.devnull).open("w")))
+        with quiet, stamps(type(loss).__name__) as steps:
             trainer.train()
-        seconds = time.perf_counter() - start
-    return seconds, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        whole = time.perf_counter() - start
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return Timed(whole, steps[-1] - steps[0], losses)
 
 
 def settings(work: Workspace, students: Sequence[str]) -> dict[str, Setting]:
@@ -178,6 +210,19 @@ def settings(work: Workspace, students: Sequence[str]) -> dict[str, Setting]:
     return {name: Setting(name, docstrings(sizes[name][0], work), sizes[name][1]) for name in students}
 
 
+def trainings(sides: dict[str, Callable[[], Timed]], turns: int) -> dict[str, Timed]:
+    """Have trainings take turns; return the medians of their seconds. The first turn does not count."""
+    measured = [{name: side() for name, side in sides.items()} for _ in range(turns + 1)][1:]
+    return {
+        name: Timed(
+            statistics.median(turn[name].whole for turn in measured),
+            statistics.median(turn[name].loop for turn in measured),
+            measured[0][name].losses,
+        )
+        for name in sides
+    }
+
+
 def guided(work: Workspace, turns: int) -> list[Result]:
     """Compare a looked-up guide with one that is run, and with no guide."""
     from sentence_transformers.sentence_transformer.losses import GISTEmbedLoss, MultipleNegativesRankingLoss
@@ -187,33 +232,21 @@ def guided(work: Workspace, turns: int) -> list[Result]:
     rows: list[Result] = []
     for name, setting in settings(work, ("static", "minilm_3l")).items():
         setting.data.guides[0].embed_documents()
-        losses: dict[str, list[float]] = {}
-
-        def noted(key: str, measured: tuple[float, list[float]], losses: dict[str, list[float]] = losses) -> float:
-            losses[key] = measured[1]
-            return measured[0]
-
-        looked_up, unguided, run, bare = in_turns(
-            [
-                lambda s=setting: noted("ours", our_training(s, gist)),
-                lambda s=setting: our_training(s, plain)[0],
-                lambda s=setting: noted("theirs", library_training(s, lambda model: GISTEmbedLoss(model, guide))),
-                lambda s=setting: library_training(s, MultipleNegativesRankingLoss)[0],
-            ],
-            turns,
-        )
-        apart = max(abs(left - right) for left, right in zip(losses["ours"], losses["theirs"], strict=True))
+        sides: dict[str, Callable[[], Timed]] = {
+            "looked-up guide": partial(our_training, setting, gist),
+            "no guide": partial(our_training, setting, plain),
+            "GISTEmbedLoss": partial(library_training, setting, lambda model: GISTEmbedLoss(model, guide)),
+            "MNRL": partial(library_training, setting, MultipleNegativesRankingLoss),
+        }
+        found = trainings(sides, turns)
+        pairs = zip(found["looked-up guide"].losses, found["GISTEmbedLoss"].losses, strict=True)
         rows.append(
-            {
-                "student": name,
-                "steps": len(losses["ours"]),
-                "looked-up guide, s": looked_up,
-                "no guide, s": unguided,
-                "GISTEmbedLoss, s": run,
-                "MNRL, s": bare,
-                "library / looked-up": run / looked_up,
-                "looked-up / no guide": looked_up / unguided,
-                "largest difference of a loss": apart,
+            {"student": name, "steps": len(found["MNRL"].losses)}
+            | {f"{side}, s": timed.loop for side, timed in found.items()}
+            | {
+                "GISTEmbedLoss / looked-up": found["GISTEmbedLoss"].loop / found["looked-up guide"].loop,
+                "looked-up / no guide": found["looked-up guide"].loop / found["no guide"].loop,
+                "largest difference of a loss": max(abs(left - right) for left, right in pairs),
             }
         )
     return rows
@@ -226,14 +259,25 @@ def plain(work: Workspace, turns: int) -> list[Result]:
     loss = cast("Loss", LOSSES.create("info_nce", {}))
     rows: list[Result] = []
     for name, setting in settings(work, ("static", "minilm_3l")).items():
-        ours, theirs = in_turns(
-            [
-                lambda s=setting: our_training(s, loss)[0],
-                lambda s=setting: library_training(s, MultipleNegativesRankingLoss, every=500)[0],
-            ],
+        found = trainings(
+            {
+                "arm": partial(our_training, setting, loss),
+                "trainer": partial(library_training, setting, MultipleNegativesRankingLoss, every=500),
+            },
             turns,
         )
-        rows.append({"student": name, "ours, s": ours, "trainer, s": theirs, "ours / trainer": ours / theirs})
+        arm, trainer = found["arm"], found["trainer"]
+        rows.append(
+            {
+                "student": name,
+                "arm, s": arm.whole,
+                "trainer, s": trainer.whole,
+                "arm / trainer": arm.whole / trainer.whole,
+                "its steps, s": arm.loop,
+                "the trainer's": trainer.loop,
+                "steps alone": arm.loop / trainer.loop,
+            }
+        )
     return rows
 
 
@@ -299,7 +343,7 @@ def sweep(work: Workspace, turns: int) -> list[Result]:
         script = time.perf_counter() - start
         start = time.perf_counter()
         places = ("--results", str(folder / "results"), "--reports", str(folder / "reports"))
-        quietly(sys.executable, "-m", "harness", "sweep", str(folder / "sweep.yaml"), "--workers", "2", *places)
+        quietly(str(Path(sys.executable).with_name("winnow")), "sweep", str(folder / "sweep.yaml"), "--workers", "2", *places)
         ours = time.perf_counter() - start
         theirs = json.loads((folder / "out.json").read_text(encoding="utf-8"))
         records = [

@@ -47,7 +47,7 @@ class Encoder:
     document_prompt: str = ""
     dtype: Dtype = "float32"
     lora_rank: Annotated[int, Interval(ge=0, le=1024)] = 0
-    lora_alpha: Annotated[float, Interval(gt=0.0, le=4096.0)] = 16.0
+    lora_alpha: Annotated[int, Interval(ge=1, le=4096)] = 16
     lora_dropout: Annotated[float, Interval(ge=0.0, lt=1.0)] = 0.0
     lora_targets: tuple[str, ...] = ()
     seconds_per_pair = 0.3
