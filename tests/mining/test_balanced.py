@@ -62,7 +62,7 @@ def test_bins_are_those_of_a_plain_loop(bins: int) -> None:
 def test_bins_reach_from_the_best_to_the_worst_candidate_that_is_kept() -> None:
     keep = np.array([[False, True, True, True, False]])
 
-    place = bins_of(np.array([[9.0, 1.0, 0.6, 0.0, -9.0]]), keep, 2)
+    place = bins_of(np.array([[9.0, 1.0, 0.6, 0.0, -1.0]]), keep, 2)
 
     assert place[keep].tolist() == [0, 0, 1]
 

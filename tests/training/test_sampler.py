@@ -80,10 +80,12 @@ def test_the_trainer_sees_every_pair_once_per_epoch_in_the_batches_of_that_epoch
 
 
 @EVERY
-def test_the_same_seed_gives_the_same_batches_and_another_does_not(name):
-    first, again, other = (batches(name, seed, epochs=1).of(0) for seed in (0, 0, 1))
+def test_the_same_seed_gives_the_same_batches_and_another_seed_or_epoch_does_not(name):
+    first, again, other = (batches(name, seed, epochs=1) for seed in (0, 0, 1))
 
-    assert first == again != other
+    assert first.of(0) == again.of(0)
+    assert first.of(0) != other.of(0)
+    assert again.of(0) != first.of(1)
 
 
 def test_batchers_that_embed_see_the_model_as_the_epoch_begins(monkeypatch):

@@ -32,7 +32,9 @@ def test_batches_come_in_another_order_and_another_make_up_every_epoch() -> None
     topics = [[int(TOPIC[batch[0]]) for batch in cut(each, 8)[:-1]] for each in (first, second)]
     members = [{frozenset(batch.tolist()) for batch in cut(each, 8)} for each in (first, second)]
 
-    assert topics[0] != sorted(topics[0])
+    assert all(
+        np.count_nonzero(np.diff(each)) > 5 for each in topics
+    )  # one after another would be 4 runs and the mixed
     assert topics[0] != topics[1]
     assert not members[0] & members[1]
 
@@ -56,6 +58,19 @@ def test_a_query_counts_once_however_many_pairs_it_has() -> None:
 
     assert arrangement.cluster is not None
     assert set(arrangement.cluster.tolist()) == {0}  # 11 queries are about one cluster of 10
+
+
+def test_pairs_of_one_query_go_to_the_cluster_of_that_query() -> None:
+    topic = np.arange(60) % 3
+    query = np.concatenate([np.arange(60), np.arange(60)[::-1]]).astype(np.int32)[
+        np.random.default_rng(0).permutation(120)
+    ]
+    pairs = replace(make_pairs(query, np.arange(120)), embed_queries=lambda: vectors_of(topic)[query])
+
+    (arrangement,) = arranged(Topics(cluster_size=20), pairs, epochs=1, batch_size=8)
+
+    assert arrangement.cluster is not None
+    assert len(set(zip(topic[query].tolist(), arrangement.cluster.tolist(), strict=True))) == 3
 
 
 @pytest.mark.parametrize("queries", [1, 2, 7])
