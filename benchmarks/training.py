@@ -201,13 +201,13 @@ def library_training(
     return Timed(whole, steps[-1] - steps[0], losses)
 
 
-def settings(work: Workspace, students: Sequence[str]) -> dict[str, Setting]:
-    """Return what is trained, by student; a transformer on a CPU gets fewer steps."""
-    sizes = {
-        "static": (2000, TrainingSpec(epochs=3, batch_size=64)),
-        "minilm_3l": (256, TrainingSpec(epochs=1, batch_size=32, learning_rate=5e-5)),
+def settings(work: Workspace, pairs: dict[str, int]) -> dict[str, Setting]:
+    """Return what is trained, by student, on so many pairs."""
+    trainings = {
+        "static": TrainingSpec(epochs=1, batch_size=64),
+        "minilm_3l": TrainingSpec(epochs=1, batch_size=32, learning_rate=5e-5),
     }
-    return {name: Setting(name, docstrings(sizes[name][0], work), sizes[name][1]) for name in students}
+    return {name: Setting(name, docstrings(count, work), trainings[name]) for name, count in pairs.items()}
 
 
 def trainings(sides: dict[str, Callable[[], Timed]], turns: int) -> dict[str, Timed]:
@@ -260,7 +260,7 @@ def guided(work: Workspace, turns: int) -> list[Result]:
     guide = load_encoder(str(minilm_folder()), max_length=128)
     gist, plain = (cast("Loss", LOSSES.create(name, {})) for name in ("gist", "info_nce"))
     rows: list[Result] = []
-    for name, setting in settings(work, ("static", "minilm_3l")).items():
+    for name, setting in settings(work, {"static": 640, "minilm_3l": 160}).items():
         setting.data.guides[0].embed_documents()
         sides: dict[str, Callable[[], Timed]] = {
             "looked-up guide": partial(our_training, setting, gist),
@@ -288,7 +288,7 @@ def plain(work: Workspace, turns: int) -> list[Result]:
 
     loss = cast("Loss", LOSSES.create("info_nce", {}))
     rows: list[Result] = []
-    for name, setting in settings(work, ("static", "minilm_3l")).items():
+    for name, setting in settings(work, {"static": 2000, "minilm_3l": 320}).items():
         found = trainings(
             {
                 "arm": partial(our_training, setting, loss),

@@ -36,10 +36,17 @@ def facts(results: Results) -> list[Fact]:
     every = list(results.finished())
     trained = [(cell, run) for cell, run in every if cell.trained]
     mined = [(cell, run) for cell, run in trained if cell.arm.mining is not None]
+    told_apart = len({_use(cell) for cell, _ in trained}) > 1
+    use = [("Loss, batching, refresh", trained, lambda cell, _: _use(cell))] if told_apart else []
     checks = [
         ("Negatives per pair", mined, _negatives),
         ("Candidates and shortage policy", mined, _mining),
-        ("Training settings", trained, _training),
+        (
+            "Training settings",
+            trained,
+            lambda cell, _: _training(cell) + ("" if told_apart else f", loss {_use(cell)}"),
+        ),
+        *use,
         ("Base", every, lambda cell, _: cell.arm.base.label),
         ("Code", every, _code),
         ("Packages and machine", every, _machine),
@@ -79,14 +86,28 @@ def _mining(cell: Cell, _: RunRecord) -> str:
     return f"{mining.depth} candidates, {mining.on_shortage}" if mining is not None else ""
 
 
-def _training(cell: Cell, _: RunRecord) -> str:
+def _training(cell: Cell) -> str:
     training = cell.arm.training
     if training is None:
         return ""
     return (
         f"{training.epochs} epochs, batches of {training.batch_size}, learning rate {training.learning_rate:g}, "
-        f"warm-up {training.warmup_share:g}, at most {cell.arm.max_length} tokens, loss {training.loss.label}"
+        f"warm-up {training.warmup_share:g}, at most {cell.arm.max_length} tokens"
     )
+
+
+def _use(cell: Cell) -> str:
+    """Say how an arm's training uses pairs and negatives."""
+    training = cell.arm.training
+    if training is None:
+        return ""
+    said = [training.loss.label]
+    said += [f"guided by {', '.join(guide.label for guide in training.guides)}"] if training.guides else []
+    said += [f"batching {training.batching.label}"] if training.batching else []
+    said += [f"refresh {training.refresh.label}"] if training.refresh else []
+    said += ["known positives masked"] if training.mask_known_positives else []
+    said += [f"early stopping on {training.early_stopping.metric}"] if training.early_stopping else []
+    return ", ".join(said)
 
 
 def _code(_: Cell, run: RunRecord) -> str:

@@ -1,7 +1,7 @@
 """Results folders with made-up numbers, shaped like those of a real sweep."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,7 @@ class Arm:
     full: float = 1.0
     steps: int = 96
     repair: RepairSpec | None = None
+    training: TrainingSpec = field(default_factory=TrainingSpec)
 
 
 def mined(name: str, **params: float) -> Component:
@@ -78,7 +79,7 @@ def spec_of(arm: Arm) -> ArmSpec:
         mining=MiningSpec(teacher=Component(name=arm.teacher), miner=arm.miner, repair=arm.repair)
         if arm.miner
         else None,
-        training=TrainingSpec() if arm.trained else None,
+        training=arm.training if arm.trained else None,
     )
 
 

@@ -11,6 +11,7 @@ from harness.reporting import notation
 from harness.reporting.facts import facts
 from harness.reporting.report import ReportPaths, write_report
 from harness.reporting.tables import Analysis, analyse
+from harness.spec import Component, TrainingSpec
 from harness.stats import RULE
 
 SMALL = Sweep(arms=QUICKSTART[1:6], test=40, dev=20)
@@ -157,6 +158,28 @@ def test_conditions_are_checked_from_the_records(analysis: Analysis) -> None:
     assert all(fact.holds for fact in found.values())
     assert found["Training steps"].detail == "96 steps"
     assert found["Training pairs"].detail.startswith("2,000 pairs, SHA-256 ")
+    assert found["Training settings"].detail.endswith("at most 128 tokens, loss info_nce")
+
+
+def test_arms_that_are_trained_differently_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    other = TrainingSpec(
+        loss=Component(name="gist", params={"margin": 0.1}),
+        batching=Component(name="topics"),
+        refresh=Component(name="ance", params={"every": 32}),
+        guides=(Component(name="minilm"),),
+        mask_known_positives=True,
+    )
+    arms = (*SMALL.arms, replace(SMALL.arms[0], name="guided", training=other))
+    analysis = analyse(replace(SMALL, arms=arms).write(tmp_path))
+
+    found = {fact.what: fact for fact in facts(analysis.results)}
+
+    assert found["Training settings"].holds
+    assert "loss" not in found["Training settings"].detail
+    assert found["Loss, batching, refresh"].detail == (
+        "info_nce for most; gist(margin=0.1), guided by minilm, batching topics, refresh ance(every=32), "
+        "known positives masked: guided"
+    )
 
 
 def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
