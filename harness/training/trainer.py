@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ class Trained:
     """
 
     losses: tuple[float, ...]
-    trace: Traced | None = None
+    trace: Traced | None = field(default=None, compare=False)
     refresh: RefreshRecord | None = None
     batching: BatchingRecord | None = None
     looks: tuple[tuple[int, float], ...] = ()
