@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from sentence_transformers.base.losses.gradcache import CachedLossMixin
+from sentence_transformers.base.losses.merged_forward import embed_columns
 
 from harness.errors import NumericError
 from harness.losses.base import Batch, Cosines, Loss
@@ -46,7 +47,7 @@ class Contrast(CachedLossMixin, torch.nn.Module):
         """Return the mean loss over the batch."""
         if self.uses_gradient_cache:
             return self.forward_cached(features, labels)
-        return self.of([self.model(column)["sentence_embedding"] for column in features], labels)
+        return self.of(embed_columns(self.model, features), labels)
 
     def calculate_loss(
         self, reps: list[list[torch.Tensor]], labels: torch.Tensor | None = None, *, with_backward: bool = False
