@@ -65,7 +65,7 @@ class Sizes:
     packed_pairs: int = 6400
 
 
-QUICK = Sizes(pairs=64, batch_size=16, turns=1, texts=64, documents=2000, queries=50, packed=(1, 2), packed_pairs=32)
+QUICK = Sizes(pairs=16, batch_size=8, turns=1, texts=64, documents=2000, queries=50, packed=(1, 2), packed_pairs=16)
 
 
 @dataclass(frozen=True)
