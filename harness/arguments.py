@@ -180,7 +180,9 @@ def component(registry: Registry, name: str, values: Mapping[str, object]) -> Co
     if mistakes:
         raise ConfigError("\n".join(f"{registry.kind} '{name}': {mistake}" for mistake in mistakes))
     dumped: dict[str, JsonValue] = TypeAdapter[object](factory).dump_python(strategy, mode="json")
-    return Component(name=name, params={each.name: dumped[each.name] for each in parameters(factory)})
+    return Component(
+        name=name, params={each.name: dumped[each.name] for each in parameters(factory) if each.name in dumped}
+    )
 
 
 def short_label(registry: Registry, strategy: Component) -> str:

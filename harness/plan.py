@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from pydantic import JsonValue
 
-from harness.evaluation.sets import expanded
+from harness.evaluation.sets import expanded, numbered
 from harness.fingerprint import canonical, digest
 from harness.record import RunRecord, read_plan, read_record, write_text
 from harness.registry import BASES, DATASETS, TEACHERS, Registry
@@ -96,12 +96,7 @@ def expand(arms: Iterable[ArmSpec], sweep: SweepSpec) -> list[tuple[PlannedRun, 
 
 def dataset_names(datasets: Iterable[Component]) -> list[str]:
     """Name each dataset for people: its folder's name or its source's, numbered where that repeats."""
-    names: list[str] = []
-    for dataset in datasets:
-        name = _own_name(dataset)
-        count = sum(other == name or other.startswith(f"{name} #") for other in names)
-        names.append(f"{name} #{count + 1}" if count else name)
-    return names
+    return numbered(map(_own_name, datasets))
 
 
 def _own_name(dataset: Component) -> str:

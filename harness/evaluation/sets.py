@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from harness.registry import DATASETS
 from harness.spec import Component
 
-__all__ = ["expanded", "set_names", "split_label"]
+__all__ = ["expanded", "numbered", "set_names", "split_label"]
 
 
 class _Several(Protocol):
@@ -36,12 +36,16 @@ def set_names(sets: Iterable[Component]) -> list[str]:
 
     A task's subset and split are named where they are not the usual ones.
     """
-    names: list[str] = []
-    for each in sets:
-        name = _name(each)
-        count = sum(other == name or other.startswith(f"{name} #") for other in names)
-        names.append(f"{name} #{count + 1}" if count else name)
-    return names
+    return numbered(map(_name, sets))
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """Tell names apart: `b`, `b #2`, `b #3`."""
+    found: list[str] = []
+    for name in names:
+        count = sum(other == name or other.startswith(f"{name} #") for other in found)
+        found.append(f"{name} #{count + 1}" if count else name)
+    return found
 
 
 def _name(component: Component) -> str:

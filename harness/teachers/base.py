@@ -20,6 +20,7 @@ __all__ = [
     "Candidates",
     "Progress",
     "Resources",
+    "Searcher",
     "Teacher",
     "Workspace",
     "build_pool",
@@ -77,12 +78,8 @@ class Candidates:
     score: FloatArray
 
 
-class Teacher(Protocol):
-    """Scores documents for queries; parameters are the fields of the class."""
-
-    def identity(self) -> str:
-        """Return a digest of whatever the scores depend on besides the texts; no heavy import."""
-        ...
+class Searcher(Protocol):
+    """Scores documents for queries."""
 
     def search(self, collection: Collection, queries: IntArray, depth: int, work: Workspace) -> Candidates:
         """Return the `depth` best documents of the whole corpus for each query index."""
@@ -90,6 +87,14 @@ class Teacher(Protocol):
 
     def score(self, collection: Collection, queries: IntArray, documents: IntArray, work: Workspace) -> FloatArray:
         """Score pairs of query and document indices, aligned. Shape (n,)."""
+        ...
+
+
+class Teacher(Searcher, Protocol):
+    """A searcher whose scores may be kept; parameters are the fields of the class."""
+
+    def identity(self) -> str:
+        """Return a digest of whatever the scores depend on besides the texts; no heavy import."""
         ...
 
 
@@ -149,7 +154,7 @@ def _compute(teacher: Teacher, collection: Collection, split: str, depth: int, w
 
 
 def searched(  # noqa: PLR0913 - which pairs, who searches, where, how deep
-    pool: Pool, teacher: Teacher, collection: Collection, work: Workspace, *, split: str, depth: int
+    pool: Pool, teacher: Searcher, collection: Collection, work: Workspace, *, split: str, depth: int
 ) -> Pool:
     """Return the pool of the same pairs by another teacher, kept nowhere; raise NumericError if one is not finite."""
     rows = collection.split(split)

@@ -26,10 +26,6 @@ class Student:
         self._left = embed([collection.query_texts[query] for query in queries], "query")
         self._right = embed(collection.document_texts, "document")
 
-    def identity(self) -> str:
-        """Refuse: nothing that a model in training finds may be looked up later."""
-        raise NotImplementedError
-
     def search(self, collection: Collection, queries: IntArray, depth: int, work: Workspace) -> Candidates:
         """Return the `depth` best documents for each query by cosine; ties by document id."""
         vectors = self._left[np.searchsorted(self._queries, queries)]
