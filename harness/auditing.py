@@ -22,6 +22,7 @@ from harness.record import write_text
 from harness.reporting.audit_document import compose
 from harness.reporting.audit_pictures import draw
 from harness.reporting.audit_text import summary
+from harness.reporting.gallery import Gallery
 from harness.reporting.pdf import compile_pdf
 from harness.seeding import derive_seed, generator
 from harness.store import write_file
@@ -114,13 +115,12 @@ def run_audit(  # noqa: PLR0913  # five of them by keyword
     report = audit_collection(
         collection, teachers, miners or default_miners(), split=split, depth=depth, seed=seed, work=work
     )
-    drawn, figures = draw(report)
-    pictures = {name: content for name, content in drawn.items() if name.endswith(".svg")}
-    pdf = compile_pdf(compose(report, figures), pictures, _TEMPLATE)
+    gallery = Gallery()
+    pdf = compile_pdf(compose(report, draw(report, gallery)), gallery.pictures(), _TEMPLATE)
     json = out / "audit.json"
     write_text(json, report.model_dump_json() + "\n")
     json.chmod(0o644)
-    files = tuple(write_file(out / "figures" / name, content) for name, content in drawn.items())
+    files = tuple(write_file(out / "figures" / name, content) for name, content in gallery.files.items())
     return AuditPaths(write_file(out / "audit.pdf", pdf), json, files, summary(report))
 
 

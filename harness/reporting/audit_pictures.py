@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
 from harness.audit.records import AuditReport, CurvePoint, LinePoint, TeacherAudit
 from harness.reporting import notation
-from harness.reporting.document import Picture
+from harness.reporting.blocks import Picture
 from harness.reporting.exports import escape_csv
-from harness.reporting.pictures import Rows, as_csv, slug
+from harness.reporting.gallery import Gallery, slug
 from harness.reporting.points import densities
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from harness.reporting.styles import family_styles
 
 __all__ = ["AuditFigures", "draw"]
 
@@ -28,36 +26,35 @@ class AuditFigures:
     agreement: Picture | None
 
 
-def draw(report: AuditReport) -> tuple[dict[str, bytes], AuditFigures]:
-    """Draw every figure as SVG and PNG beside its data as CSV, by file name."""
-    from harness.reporting import audit_figures, figures
+def draw(report: AuditReport, gallery: Gallery) -> AuditFigures:
+    """Draw every figure into the gallery."""
+    from harness.reporting import audit_figures
 
-    drawn: dict[str, bytes] = {}
-
-    def keep(name: str, figure: "Figure", rows: Rows) -> str:
-        drawn[f"{name}.svg"] = figures.to_svg(figure)
-        drawn[f"{name}.png"] = figures.to_png(figure)
-        drawn[f"{name}.csv"] = as_csv(rows)
-        return f"{name}.svg"
-
-    styles = figures.family_styles([curve.miner for audit in report.teachers for curve in audit.curves])
-    tradeoffs = keep("trade-off", audit_figures.draw_tradeoffs(report.teachers, styles), list(_tradeoff_rows(report)))
+    styles = family_styles([curve.miner for audit in report.teachers for curve in audit.curves])
+    tradeoffs = gallery.add(
+        "trade-off",
+        lambda: audit_figures.draw_tradeoffs(report.teachers, styles),
+        list(_tradeoff_rows(report)),
+        _tradeoff_words(report),
+    )
     distributions = [
-        _distribution_picture(
-            keep(
-                f"scores-{slug(number, audit.teacher)}",
-                audit_figures.draw_distributions(audit),
-                list(_score_rows(audit)),
-            ),
-            audit,
+        gallery.add(
+            f"scores-{slug(number, audit.teacher)}",
+            partial(audit_figures.draw_distributions, audit),
+            list(_score_rows(audit)),
+            _distribution_words(audit),
         )
         for number, audit in enumerate(report.teachers, 1)
     ]
     agreement = None
     if len(report.teachers) > 1:
-        file = keep("agreement", audit_figures.draw_agreement(report.agreement), list(_agreement_rows(report)))
-        agreement = _agreement_picture(file, report)
-    return drawn, AuditFigures(_tradeoff_picture(tradeoffs, report), tuple(distributions), agreement)
+        agreement = gallery.add(
+            "agreement",
+            lambda: audit_figures.draw_agreement(report.agreement),
+            list(_agreement_rows(report)),
+            _agreement_words(report),
+        )
+    return AuditFigures(tradeoffs, tuple(distributions), agreement)
 
 
 def _tradeoff_rows(report: AuditReport) -> Iterator[dict[str, str | float]]:
@@ -113,36 +110,37 @@ def _agreement_rows(report: AuditReport) -> Iterator[dict[str, str | float]]:
             yield {"teacher": escape_csv(name), "other": escape_csv(other), "jaccard": value}
 
 
-def _tradeoff_picture(file: str, report: AuditReport) -> Picture:
+def _tradeoff_words(report: AuditReport) -> tuple[str, str]:
     names = ", ".join(notation.plain(audit.teacher) for audit in report.teachers)
-    return Picture(
-        file,
+    return (
         f"Contamination against hardness for every setting of every strategy, one panel per teacher: {names}.",
-        "Contamination against hardness over the strictness of each strategy; lower and further right is better. "
-        "Ringed: the setting asked for. Hollow: it serves fewer than 90 % of the pairs that naive top-k serves, so it "
-        "speaks of the easier ones only. Band: settings that no other beats in both. Below the dotted line a rule "
-        "finds false negatives better than chance; the dashed line removes them and nothing else.",
+        (
+            "Contamination against hardness over the strictness of each strategy; lower and further right is better. "
+            "Ringed: the setting asked for. Hollow: it serves fewer than 90 % of the pairs that naive top-k serves, so it "
+            "speaks of the easier ones only. Band: settings that no other beats in both. Below the dotted line a rule "
+            "finds false negatives better than chance; the dashed line removes them and nothing else."
+        ),
     )
 
 
-def _distribution_picture(file: str, audit: TeacherAudit) -> Picture:
+def _distribution_words(audit: TeacherAudit) -> tuple[str, str]:
     names = ", ".join(notation.plain(item.miner) for item in audit.strategies)
-    return Picture(
-        file,
+    return (
         f"Score distributions by {notation.plain(audit.teacher)}, one panel per strategy: {names}.",
-        f"Scores by {notation.plain(audit.teacher)}, as densities: labelled positives (filled), chosen negatives "
-        "(bold), hidden positives in the pool, chosen or not (dashed), and candidates that the rule refused (thin). "
-        "High peaks are cut.",
+        (
+            f"Scores by {notation.plain(audit.teacher)}, as densities: labelled positives (filled), chosen negatives "
+            "(bold), hidden positives in the pool, chosen or not (dashed), and candidates that the rule refused (thin). "
+            "High peaks are cut."
+        ),
     )
 
 
-def _agreement_picture(file: str, report: AuditReport) -> Picture:
+def _agreement_words(report: AuditReport) -> tuple[str, str]:
     shown = "; ".join(
         f"{notation.plain(name)}: {', '.join(notation.decimal(cell, 2) for cell in line)}"
         for name, line in zip(report.agreement.teachers, report.agreement.jaccard, strict=True)
     )
-    return Picture(
-        file,
+    return (
         f"Mean Jaccard index of the teachers' naive negatives. {shown}",
         f"Agreement of teachers: mean Jaccard index of their {report.k} naive negatives of the same pair.",
     )

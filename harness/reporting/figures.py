@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.record import RunRecord
 from harness.reporting import labels, notation
 from harness.reporting.points import KINDS, Forest, ForestPoint, Panel, Panels, Scatter, densities, grouped
+from harness.reporting.styles import Styles
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -20,24 +21,12 @@ __all__ = [
     "draw_forest",
     "draw_panels",
     "draw_scatter",
-    "family_styles",
     "score_distribution_figure",
     "to_png",
     "to_svg",
 ]
 
 INK, GREY, FAINT = "#1a1a1a", "#6b6b6b", "#d5d5d5"
-# Okabe and Ito's palette in an order that also alternates in lightness, each with a shape of its own
-_STYLES = (
-    ("#0072B2", "o"),
-    ("#D55E00", "s"),
-    ("#009E73", "^"),
-    ("#CC79A7", "D"),
-    ("#56B4E9", "v"),
-    ("#E69F00", "P"),
-    ("#1a1a1a", "X"),
-    ("#8c8c8c", "h"),
-)
 WIDTH = 6.5
 _NAME = 34
 _RC = {
@@ -59,17 +48,6 @@ _RC = {
     "ytick.labelcolor": INK,
     "ytick.major.width": 0.6,
 }
-
-Styles = dict[str, tuple[str, str]]
-
-
-def family_styles(families: list[str]) -> Styles:
-    """Give each family its colour and marker, by order of first appearance in the plan."""
-    n = len(_STYLES)
-    return {
-        family: (_STYLES[index % n][0], _STYLES[(index + index // n) % n][1])
-        for index, family in enumerate(dict.fromkeys(families))
-    }
 
 
 def shown_name(text: str, most: int = _NAME) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,13 +11,14 @@ from harness.errors import DataError
 from harness.fingerprint import canonical
 from harness.query_table import PARTS, QueriesRecord, read_queries
 from harness.reporting.comparisons import SEED
+from harness.reporting.numbers import Value
 from harness.reporting.results import Cell, Results
 from harness.stats import Interval, mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PartRow", "PartTable", "part_tables"]
+__all__ = ["PartRow", "PartTable", "part_numbers", "part_tables"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -60,13 +60,13 @@ class _Known:
     test: "pd.DataFrame"
 
 
-def part_tables(results: Results, folder: Path) -> tuple[PartTable, ...]:
+def part_tables(results: Results) -> tuple[PartTable, ...]:
     """Return the tables that the results allow: none where no table of queries was kept.
 
     Raises StorageError for a malformed table of queries, DataError for one that lacks a
     query of a run.
     """
-    known = [each for name in results.datasets if (each := _known(results, folder, name)) is not None]
+    known = [each for name in results.datasets if (each := _known(results, name)) is not None]
     tables = [_by_leak(results, each) for each in known]
     groups: dict[str, list[_Known]] = {}
     for each in known:
@@ -75,9 +75,10 @@ def part_tables(results: Results, folder: Path) -> tuple[PartTable, ...]:
     return (*tables, *(_by_nearness(results, group) for group in groups.values()))
 
 
-def _known(results: Results, folder: Path, name: str) -> _Known | None:
+def _known(results: Results, name: str) -> _Known | None:
     run = next((run for cell in results.on(name) for run in cell.runs), None)
-    found = read_queries(folder, run.spec.identities.get("dataset", "")) if run is not None else None
+    folder = results.home(run.fingerprint) if run is not None else None
+    found = read_queries(folder, run.spec.identities.get("dataset", "")) if run is not None and folder else None
     if run is None or found is None:
         return None
     record, frame = found
@@ -168,3 +169,22 @@ def _table(kind: str, dataset: str, queries: dict[str, int], note: str, rows: li
         return float("inf") if first is None else -first.mean
 
     return PartTable(kind, dataset, tuple(queries), tuple(queries.values()), note, tuple(sorted(rows, key=key)))
+
+
+def part_numbers(results: Results) -> list[dict[str, Value]]:
+    """Return one row per table, arm and part."""
+    return [
+        {
+            "table": table.kind,
+            "dataset": table.dataset,
+            "arm": row.arm,
+            "part": part,
+            "queries": count,
+            "mean": None if score is None else score.mean,
+            "low": None if score is None else score.low,
+            "high": None if score is None else score.high,
+        }
+        for table in part_tables(results)
+        for row in table.rows
+        for part, count, score in zip(table.parts, table.queries, row.scores, strict=True)
+    ]

@@ -16,7 +16,7 @@ from harness.spec import ArmSpec, SweepPlan
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Cell", "Incident", "Results", "read_results"]
+__all__ = ["Cell", "Incident", "Results", "check_queries", "read_results"]
 
 _ROUNDING = 1e-6
 
@@ -63,11 +63,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that a report is made from."""
+    """Everything that a report is made from.
+
+    `homes` has the results folder of each run, by fingerprint; `remarks` say what a
+    reader of several sweeps together must know.
+    """
 
     plan: SweepPlan
     cells: dict[tuple[str, str], Cell]
     incidents: tuple[Incident, ...]
+    homes: dict[str, Path]
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -85,6 +91,14 @@ class Results:
             if (arm.name, dataset) in self.cells:
                 yield self.cells[arm.name, dataset]
 
+    def home(self, fingerprint: str) -> Path:
+        """Return the results folder that a run is in."""
+        return self.homes[fingerprint]
+
+    def folder(self, run: RunRecord) -> Path:
+        """Return the folder of a run."""
+        return self.home(run.fingerprint) / "runs" / run.fingerprint
+
     def finished(self) -> Iterator[tuple[Cell, RunRecord]]:
         """Yield every finished run with its cell."""
         for cell in self.cells.values():
@@ -93,7 +107,7 @@ class Results:
 
 
 def read_results(results: Path) -> Results:
-    """Read a sweep's plan, records and per-query metrics.
+    """Read one sweep's plan, records and per-query metrics.
 
     Raises StorageError for a missing or malformed file or a record at odds with its
     per-query metrics, DataError for runs of one dataset evaluated on different queries.
@@ -118,8 +132,8 @@ def read_results(results: Path) -> Results:
             kind, message = _why(record)
             incidents.append(Incident(run.arm, run.dataset, run.seed, run.fingerprint, kind, message))
     cells = {key: _cell(arms[key[0]], key[1], planned[key], found) for key, found in finished.items()}
-    _check_queries(cells)
-    return Results(plan, cells, tuple(incidents))
+    check_queries(cells)
+    return Results(plan, cells, tuple(incidents), {run.fingerprint: results for run in plan.runs})
 
 
 def _why(record: RunRecord | None) -> tuple[str, str]:
@@ -167,7 +181,7 @@ def _cell(arm: ArmSpec, dataset: str, planned: int, found: "list[tuple[int, RunR
     )
 
 
-def _check_queries(cells: dict[tuple[str, str], Cell]) -> None:
+def check_queries(cells: dict[tuple[str, str], Cell]) -> None:
     """Refuse to compare arms of one dataset that were evaluated on different queries."""
     reference: dict[str, Cell] = {}
     for cell in cells.values():

@@ -1,7 +1,8 @@
 """Compute the rows of a report's tables from results; numbers only, no text, no drawing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ from harness.reporting.comparisons import (
     search_points,
 )
 from harness.reporting.results import Cell, Results, read_results
+from harness.reporting.styles import Styles, family_styles
+from harness.reporting.together import together
 from harness.spec import ArmSpec
 from harness.stats import Interval, macro_interval, mean_interval
 
@@ -34,7 +37,8 @@ class ArmRow:
     `yields` is the share of pairs to which the miner gave all negatives asked for,
     `backfilled` the number of negatives added by the shortage policy, both means over
     seeds like every other number. `steps` and `pairs` list each value that occurred.
-    `searched` marks a point of a search that was not chosen on dev.
+    `searched` marks a point of a search that was not chosen on dev; `seconds` has the
+    wall-clock time of a run by stage.
     """
 
     arm: str
@@ -57,6 +61,7 @@ class ArmRow:
     auc: float | None
     steps: tuple[int, ...]
     pairs: tuple[int, ...]
+    seconds: dict[str, float]
     seeds_done: int
     seeds_planned: int
 
@@ -113,6 +118,11 @@ class Analysis:
     searched: tuple[str, ...]
     chosen: str | None
 
+    @cached_property
+    def styles(self) -> Styles:
+        """Colour and marker of each family, by its first appearance in the plan."""
+        return family_styles([family_of(arm) for arm in self.results.plan.arms])
+
     @property
     def best(self) -> OverallRow | None:
         """The contender with the highest overall score."""
@@ -120,9 +130,12 @@ class Analysis:
         return rows[0] if rows else None
 
 
-def analyse(folder: Path) -> Analysis:
-    """Read a results folder and compute every table; raise StorageError or DataError if it cannot be trusted."""
-    results = read_results(folder)
+def analyse(folders: Path | Sequence[Path]) -> Analysis:
+    """Read the results of one sweep, or of several together, and compute every table.
+
+    Raises StorageError or DataError for results that cannot be trusted or combined.
+    """
+    results = read_results(folders) if isinstance(folders, Path) else together([read_results(each) for each in folders])
     versus = against_baseline(results)
     chosen = chosen_point(results)
     searched = tuple(search_points(results))
@@ -196,9 +209,16 @@ def _arm_row(cell: Cell, marks: _Marks, versus: Versus | None, metric: str) -> A
         auc=_mean(audits, lambda item: item.auc),
         steps=tuple(sorted({run.steps for run in cell.runs})) if cell.trained else (),
         pairs=tuple(sorted({run.pairs for run in cell.runs})) if cell.trained else (),
+        seconds=_seconds(cell),
         seeds_done=len(cell.runs),
         seeds_planned=cell.planned,
     )
+
+
+def _seconds(cell: Cell) -> dict[str, float]:
+    """Return the mean wall-clock seconds of each stage over the cell's runs."""
+    stages = sorted({stage for run in cell.runs for stage in run.timings})
+    return {stage: float(np.mean([run.timings.get(stage, 0.0) for run in cell.runs])) for stage in stages}
 
 
 def _mean(items: Iterable[Item], value: Callable[[Item], float | None]) -> float | None:

@@ -1,0 +1,1 @@
+"""The sections of a report: each puts what was computed into texts, tables and pictures."""
