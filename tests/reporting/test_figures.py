@@ -12,16 +12,19 @@ from synthetic import QUICKSTART, Arm, Sweep, mined
 
 from harness.record import Histograms
 from harness.reporting import figures, labels
-from harness.reporting.pictures import draw
+from harness.reporting.blocks import Picture, Section
+from harness.reporting.document import compose
+from harness.reporting.gallery import Gallery
 from harness.reporting.points import KINDS, densities, forest, overall_forest, panels, scatter
+from harness.reporting.styles import Styles, family_styles
 from harness.reporting.tables import Analysis, analyse
 
 PNG = b"\x89PNG"
 
 
 @pytest.fixture(scope="module")
-def styles(analysis: Analysis) -> figures.Styles:
-    return figures.family_styles([row.family for row in analysis.tables[0].rows])
+def styles(analysis: Analysis) -> Styles:
+    return family_styles([row.family for row in analysis.tables[0].rows])
 
 
 def test_the_headline_forest_holds_every_difference_best_first(analysis: Analysis) -> None:
@@ -96,12 +99,25 @@ def test_many_arms_are_split_over_several_figures_with_the_same_axes(tmp_path: P
     assert len({(group.low, group.high, group.top) for group in groups}) == 1
 
 
-def test_every_figure_has_its_vector_its_image_and_its_data(analysis: Analysis) -> None:
-    drawn, pictures = draw(analysis)
+def _pictures(section: Section) -> list[Picture]:
+    own = [block for block in section.blocks if isinstance(block, Picture)]
+    return [*own, *(picture for part in section.parts for picture in _pictures(part))]
 
+
+def _drawn(analysis: Analysis) -> dict[str, bytes]:
+    gallery = Gallery()
+    compose(analysis, gallery)
+    return gallery.files
+
+
+def test_every_figure_has_its_vector_its_image_and_its_data(analysis: Analysis) -> None:
+    gallery = Gallery()
+    document = compose(analysis, gallery)
+
+    drawn = gallery.files
     names = {name.rpartition(".")[0] for name in drawn}
     assert set(drawn) == {f"{name}.{kind}" for name in names for kind in ("svg", "png", "csv")}
-    used = [pictures.headline, *pictures.forests, *pictures.distributions, *pictures.scatters]
+    used = _pictures(Section("page one", document.opening, document.sections))
     assert {picture.file for picture in used} == {f"{name}.svg" for name in names}
     assert all(picture.alt and picture.caption for picture in used)
     lines = list(csv.DictReader(io.StringIO(drawn["difference.csv"].decode())))
@@ -109,13 +125,13 @@ def test_every_figure_has_its_vector_its_image_and_its_data(analysis: Analysis) 
 
 
 def test_drawing_twice_gives_the_same_bytes(analysis: Analysis) -> None:
-    first, second = draw(analysis)[0], draw(analysis)[0]
+    first, second = _drawn(analysis), _drawn(analysis)
 
     assert {name for name in first if first[name] != second[name]} == set()
     assert not any(re.search(rb"<dc:date>", content) for content in first.values())
 
 
-def test_text_stays_text_and_is_large_enough(analysis: Analysis, styles: figures.Styles) -> None:
+def test_text_stays_text_and_is_large_enough(analysis: Analysis, styles: Styles) -> None:
     for drawing in (
         figures.draw_forest(overall_forest(analysis), styles),
         figures.draw_scatter(scatter(analysis, analysis.tables[0]), styles),
@@ -131,10 +147,10 @@ def test_text_stays_text_and_is_large_enough(analysis: Analysis, styles: figures
 def test_a_family_keeps_its_colour_and_shape_and_shares_them_with_no_other() -> None:
     names = [f"family {n}" for n in range(16)]
 
-    styles = figures.family_styles([*names, *names])
+    styles = family_styles([*names, *names])
 
     assert len(set(styles.values())) == 16
-    assert figures.family_styles(names[:3]) == {name: styles[name] for name in names[:3]}
+    assert family_styles(names[:3]) == {name: styles[name] for name in names[:3]}
 
 
 def test_names_that_the_font_cannot_draw_are_drawn_as_boxes_without_a_warning(tmp_path: Path) -> None:
@@ -143,7 +159,7 @@ def test_names_that_the_font_cannot_draw_are_drawn_as_boxes_without_a_warning(tm
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawn, _ = draw(analysis)
+        drawn = _drawn(analysis)
 
     assert "□□ $x$" in drawn["difference.svg"].decode()
 

@@ -44,7 +44,7 @@ def test_leaked_and_clean_queries_are_averaged_apart(tmp_path: Path) -> None:
     keep(SMALL.write(tmp_path))
     results = read_results(tmp_path)
 
-    (table,) = part_tables(results, tmp_path)
+    (table,) = part_tables(results)
 
     assert dict(zip(table.parts, table.queries, strict=True)) == {"all": 20, "leaked": 4, "clean": 16}
     for row in table.rows:
@@ -71,7 +71,7 @@ def test_interpolation_and_extrapolation_are_averaged_over_queries_of_all_datase
             text = text.replace(old, f'"dataset": {{\n   "name": "resttest",\n   "params": {{"fold": {fold}}}')
         run.write_text(text)
 
-    *_, table = part_tables(read_results(folder), folder)
+    *_, table = part_tables(read_results(folder))
 
     assert table.kind == "nearness"
     assert table.queries == (20, 20, 20)
@@ -88,36 +88,36 @@ def test_the_tables_are_exported_and_printed(tmp_path: Path) -> None:
 
     paths = write_report(tmp_path / "in", tmp_path / "out")
 
-    files = {path.name: path.read_text() for path in paths.tables}
+    files = {path.name: path.read_text() for path in paths.tables if path.suffix != ".parquet"}
     rows = list(csv.DictReader(io.StringIO(files["parts.csv"])))
     assert {(row["part"], row["queries"]) for row in rows} == {("all", "20"), ("leaked", "4"), ("clean", "16")}
     assert len(rows) == 9
     assert "| Arm | all (n = 20) | leaked (n = 4) | clean (n = 16) |" in files["parts.md"]
     assert "Arm & all (n = 20) & leaked (n = 4) & clean (n = 16)" in files["parts.tex"]
     text = " ".join(page.extract_text() for page in pypdf.PdfReader(paths.pdf).pages)
-    assert "Parts of the test queries" in text
+    assert "what the test queries share with training" in text
     assert "leaked (n = 4)" in text
 
 
 def test_results_without_a_table_of_queries_have_no_parts(tmp_path: Path) -> None:
     paths = write_report(SMALL.write(tmp_path / "in"), tmp_path / "out")
 
-    assert [path.name for path in paths.tables] == ["ablation.md", "ablation.csv", "ablation.tex"]
-    assert part_tables(read_results(tmp_path / "in"), tmp_path / "in") == ()
+    assert {path.stem for path in paths.tables} == {"ablation", "cost"}
+    assert part_tables(read_results(tmp_path / "in")) == ()
 
 
 def test_a_table_that_lacks_a_query_of_the_runs_is_refused(tmp_path: Path) -> None:
     keep(SMALL.write(tmp_path), size=18)
 
     with pytest.raises(DataError, match="lacks 2 test queries, one is 'q18'"):
-        part_tables(read_results(tmp_path), tmp_path)
+        part_tables(read_results(tmp_path))
 
 
 def test_a_part_without_queries_has_no_mean(tmp_path: Path) -> None:
     sweep = replace(SMALL, test=3)
     keep(sweep.write(tmp_path), size=3)
 
-    (table,) = part_tables(read_results(tmp_path), tmp_path)
+    (table,) = part_tables(read_results(tmp_path))
 
     assert table.queries == (3, 3, 0)
     assert all(row.scores[2] is None for row in table.rows)

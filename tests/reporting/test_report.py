@@ -106,7 +106,7 @@ def test_thirty_arms_break_over_pages_with_repeated_headers(tmp_path: Path) -> N
     assert "Figure 1." in pages[0]
     text = " ".join(pages)
     assert all(text.count(f"arm number {n} ") >= 3 for n in range(30))
-    assert text.count("Arm Family Yield Backfilled") + text.count("Arm Seeds p (raw)") > 2
+    assert text.count("Arm Yield Backfilled") + text.count("Arm Seeds p (raw)") > 2
 
 
 def test_three_datasets_have_their_tables_and_a_mean(tmp_path: Path) -> None:
