@@ -112,8 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_reports(sweep)
     sweep.set_defaults(run=_sweep)
 
-    report = commands.add_parser("report", help="write the report of a sweep's results again")
-    report.add_argument("folder", type=Path, metavar="RESULTS_DIR", help="such as results/quickstart")
+    report = commands.add_parser("report", help="write the report of a sweep again, or of several sweeps together")
+    report.add_argument("folders", type=Path, nargs="+", metavar="RESULTS_DIR", help="such as results/quickstart")
     _add_reports(report)
     report.set_defaults(run=_report)
 
@@ -291,9 +291,9 @@ def _print_end(paths: "ReportPaths", options: argparse.Namespace) -> None:
 def _report(options: argparse.Namespace) -> int:
     from harness.reporting.report import write_report
 
-    paths = write_report(options.folder, options.reports)
+    paths = write_report(options.folders, options.reports)
     print(paths.terminal)
-    print(f"report: {paths.pdf}")
+    print(f"report: {paths.pdf}\npage:   {paths.page}")
     return 0
 
 
