@@ -116,9 +116,9 @@ def _tradeoff_words(report: AuditReport) -> tuple[str, str]:
         f"Contamination against hardness for every setting of every strategy, one panel per teacher: {names}.",
         (
             "Contamination against hardness over the strictness of each strategy; lower and further right is better. "
-            "Ringed: the setting asked for. Hollow: it serves fewer than 90 % of the pairs that naive top-k serves, so it "
-            "speaks of the easier ones only. Band: settings that no other beats in both. Below the dotted line a rule "
-            "finds false negatives better than chance; the dashed line removes them and nothing else."
+            "Ringed: the setting asked for. Hollow: it serves fewer than 90 % of the pairs that naive top-k serves, so "
+            "it speaks of the easier ones only. Band: settings that no other beats in both. Below the dotted line a "
+            "rule finds false negatives better than chance; the dashed line removes them and nothing else."
         ),
     )
 
@@ -129,8 +129,8 @@ def _distribution_words(audit: TeacherAudit) -> tuple[str, str]:
         f"Score distributions by {notation.plain(audit.teacher)}, one panel per strategy: {names}.",
         (
             f"Scores by {notation.plain(audit.teacher)}, as densities: labelled positives (filled), chosen negatives "
-            "(bold), hidden positives in the pool, chosen or not (dashed), and candidates that the rule refused (thin). "
-            "High peaks are cut."
+            "(bold), hidden positives in the pool, chosen or not (dashed), and candidates that the rule refused "
+            "(thin). High peaks are cut."
         ),
     )
 

@@ -47,8 +47,8 @@ def _with_baseline(analysis: Analysis) -> str:
 
 def _held(checked: list[Fact]) -> Table:
     rows = tuple((fact.what, "yes" if fact.holds else "NO", fact.detail) for fact in checked)
-    columns = (Column("Condition", text=True, share=2), Column("Equal", text=True, share=0))
-    columns = (*columns, Column("Value", text=True, share=6))
+    shares = {"Condition": 2.0, "Equal": 0.0, "Value": 6.0}
+    columns = tuple(Column(title, text=True, share=share) for title, share in shares.items())
     unequal = frozenset(index for index, fact in enumerate(checked) if not fact.holds)
     return Table(columns, rows, strong=unequal)
 
