@@ -26,11 +26,13 @@ def test_holm_never_lowers_a_p_and_keeps_their_order(p: list[float]) -> None:
     assert all(after <= len(p) * before + 1e-12 for before, after in zip(p, adjusted, strict=True))
 
 
-@given(P.filter(bool))
-@settings(max_examples=60, deadline=None)
-def test_the_corrections_agree_with_statsmodels(p: list[float]) -> None:
-    assert stats.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
-    assert stats.benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1])
+def test_the_corrections_agree_with_statsmodels() -> None:
+    rng = np.random.default_rng(1)
+    for size in range(1, 20):
+        p = rng.random(size).round(1) ** 2
+
+        assert stats.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+        assert stats.benjamini_hochberg(p) == pytest.approx(multipletests(p, method="fdr_bh")[1])
 
 
 def test_benjamini_hochberg_matches_a_worked_example() -> None:
