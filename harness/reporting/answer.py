@@ -20,6 +20,7 @@ _OUTCOMES = {
     "better": "beyond noise",
     "worse": "beyond noise",
     "noise": "no difference beyond noise",
+    "seeds": "a difference over queries, but not beyond what other seeds would do to it",
     "one seed": "a difference over queries, but with one seed its spread over seeds is unknown",
 }
 

@@ -1,14 +1,14 @@
 """Which arms are compared with which, in which family, and what comes of it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.reporting.results import Cell, Results
-from harness.stats import ALPHA, PairedComparison, Verdict, holm, paired_comparison, verdict
+from harness.stats import PairedComparison, Verdict, holm, paired_comparison, verdict
 
 __all__ = [
     "SEED",
@@ -37,6 +37,7 @@ class Versus:
     p_adjusted: float
     verdict: Verdict
     planned: bool
+    p_seeds_adjusted: float | None = None
 
 
 def paired(cell: Cell, other: Cell) -> tuple[FloatArray, FloatArray] | None:
@@ -61,7 +62,9 @@ def _columns(cell: Cell, seeds: list[int]) -> FloatArray:
 
 def _compare(cell: Cell | None, other: Cell | None) -> PairedComparison | None:
     pair = paired(cell, other) if cell is not None and other is not None else None
-    return paired_comparison(*pair, seed=SEED) if pair is not None else None
+    if cell is None or other is None or pair is None:
+        return None
+    return paired_comparison(*pair, seed=SEED, seedless=not (cell.trained or other.trained))
 
 
 def against_baseline(results: Results) -> dict[tuple[str, str], Versus]:
@@ -92,12 +95,23 @@ def _family(
         (arm, dataset, baseline): _compare(results.cells.get((arm, dataset)), results.cells.get((baseline, dataset)))
         for arm, dataset, baseline in members
     }
-    adjusted = holm([1.0 if result is None else result.p_permutation for result in made.values()])
+    adjusted = _adjusted(list(made.values()))
     return {
-        (arm, dataset): Versus(baseline, result, p, verdict(result, p), planned)
-        for ((arm, dataset, baseline), result), p in zip(made.items(), adjusted, strict=True)
+        (arm, dataset): Versus(baseline, result, p, verdict(result, p, p_seeds), planned, p_seeds)
+        for ((arm, dataset, baseline), result), (p, p_seeds) in zip(made.items(), adjusted, strict=True)
         if result is not None
     }
+
+
+def _adjusted(made: Sequence[PairedComparison | None]) -> list[tuple[float, float | None]]:
+    """Return the Holm-adjusted p of each member of a family, over queries and over queries and seeds.
+
+    A member without one counts as p = 1; the second is None where the seeds are unknown.
+    """
+    over_queries = holm([1.0 if result is None else result.p_permutation for result in made])
+    known = [None if result is None else result.p_seeds for result in made]
+    over_seeds = holm([1.0 if p is None else p for p in known])
+    return [(p, None if raw is None else q) for p, raw, q in zip(over_queries, known, over_seeds, strict=True)]
 
 
 def search_points(results: Results) -> list[str]:
@@ -144,10 +158,10 @@ def against_best(results: Results, dataset: str) -> tuple[str | None, frozenset[
         return None, frozenset()
     best = max(cells, key=lambda cell: float(cell.scores.mean()))
     others = [(cell.arm.name, result) for cell in cells if cell is not best and (result := _compare(cell, best))]
-    adjusted = holm([result.p_permutation for _, result in others])
-    tied = {name for (name, result), p in zip(others, adjusted, strict=True) if _indistinct(result, p)}
+    adjusted = _adjusted([result for _, result in others])
+    tied = {
+        name
+        for (name, result), (p, p_seeds) in zip(others, adjusted, strict=True)
+        if verdict(result, p, p_seeds) in {"noise", "seeds"}
+    }
     return best.arm.name, frozenset(tied)
-
-
-def _indistinct(result: PairedComparison, p: float) -> bool:
-    return p >= ALPHA or verdict(result, p) == "noise"

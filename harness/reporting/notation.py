@@ -34,7 +34,13 @@ METRICS = {
     "map_at_100": "MAP@100",
     "auc": "AUC",
 }
-VERDICTS: dict[Verdict, str] = {"better": "better", "worse": "worse", "noise": "within noise", "one seed": "one seed"}
+VERDICTS: dict[Verdict, str] = {
+    "better": "better",
+    "worse": "worse",
+    "noise": "within noise",
+    "seeds": "within seed noise",
+    "one seed": "one seed",
+}
 KEY = {
     "*": "highest score",
     "=": "not told apart from the highest",

@@ -9,7 +9,7 @@ from harness.reporting.tables import Analysis, ArmRow, DatasetTable
 __all__ = ["terminal_table"]
 
 _MARKS = 3
-_SIGNS = {"better": "+", "worse": "-", "noise": "~", "one seed": "?"}
+_SIGNS = {"better": "+", "worse": "-", "noise": "~", "seeds": "^", "one seed": "?"}
 _LEAST_NAME = 8
 
 
@@ -65,6 +65,7 @@ def _key(analysis: Analysis, width: int) -> str:
         "better": "+ better, beyond noise",
         "worse": "- worse, beyond noise",
         "noise": "~ within noise",
+        "seeds": "^ within seed noise",
         "one seed": "? one seed",
     }
     parts += [text for name, text in meanings.items() if any(item.verdict == name for item in versus)]

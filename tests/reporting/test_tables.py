@@ -8,7 +8,7 @@ from synthetic import QUICKSTART, Arm, Sweep, mined
 from harness.record import read_plan, write_text
 from harness.reporting.tables import Analysis, analyse
 from harness.spec import Comparison, RangeSpec, SearchSpec
-from harness.stats import holm
+from harness.stats import holm, verdict
 
 FEW = QUICKSTART[2:6]
 SMALL = Sweep(arms=FEW, test=60, dev=30)
@@ -100,6 +100,26 @@ def test_one_seed_never_counts_as_beyond_noise(tmp_path: Path) -> None:
 
     assert table.rows[0].versus is not None
     assert table.rows[0].versus.verdict == "one seed"
+
+
+def test_the_p_values_over_seeds_form_a_holm_family_of_their_own(analysis: Analysis) -> None:
+    versus = [row.versus for row in analysis.tables[0].rows if row.versus is not None]
+
+    p = [item.result.p_seeds for item in versus]
+    assert None not in p
+    assert [item.p_seeds_adjusted for item in versus] == pytest.approx(holm(p))
+    for item in versus:
+        assert item.verdict == verdict(item.result, item.p_adjusted, item.p_seeds_adjusted)
+    assert {item.verdict for item in versus} == {"worse", "better", "noise", "seeds"}
+
+
+def test_untrained_arms_need_no_second_seed(tmp_path: Path) -> None:
+    arms = (Arm("weak", level=0.2, trained=False), Arm("topk", level=0.5, trained=False))
+    (table,) = analyse(replace(SMALL, arms=arms, seeds=(4,)).write(tmp_path)).tables
+
+    versus = {row.arm: row.versus for row in table.rows if row.versus is not None}
+    assert versus["weak"].result.seeds == 1
+    assert versus["weak"].verdict == "worse"
 
 
 def test_without_a_baseline_there_are_no_differences(tmp_path: Path) -> None:
