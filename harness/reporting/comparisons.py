@@ -1,21 +1,23 @@
 """Which arms are compared with which, in which family, and what comes of it."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.reporting.results import Cell, Results
-from harness.stats import PairedComparison, Verdict, holm, paired_comparison, verdict
+from harness.stats import PairedComparison, Verdict, benjamini_hochberg, holm, paired_comparisons, verdict
 
 __all__ = [
     "SEED",
     "Versus",
+    "adjusted_ps",
     "against_baseline",
     "against_best",
     "chosen_point",
+    "compare_all",
     "contenders",
     "dev_score",
     "paired",
@@ -26,11 +28,17 @@ SEED = 20
 """Seeds every resampling of a report; all comparisons share one stream, so that renaming an arm changes nothing."""
 
 FloatArray = npt.NDArray[np.float64]
+Member = tuple[str, str, str]
+"""An arm, a dataset, and the arm that it is compared with there."""
 
 
 @dataclass(frozen=True)
 class Versus:
-    """One comparison with its place: `planned` ones form one Holm family, the others another."""
+    """One comparison with its place.
+
+    `planned` ones form one family, adjusted by Holm; the others, which are exploratory,
+    another, adjusted by Benjamini and Hochberg.
+    """
 
     baseline: str
     result: PairedComparison
@@ -60,11 +68,24 @@ def _columns(cell: Cell, seeds: list[int]) -> FloatArray:
     return cell.scores[:, [cell.seeds.index(seed) for seed in seeds]]
 
 
-def _compare(cell: Cell | None, other: Cell | None) -> PairedComparison | None:
-    pair = paired(cell, other) if cell is not None and other is not None else None
-    if cell is None or other is None or pair is None:
-        return None
-    return paired_comparison(*pair, seed=SEED, seedless=not (cell.trained or other.trained))
+def compare_all(results: Results, members: Iterable[Member]) -> dict[Member, PairedComparison | None]:
+    """Make every comparison (arm, dataset, baseline); None for one that lacks runs.
+
+    Those of one dataset share their resamples and are made at once.
+    """
+    made: dict[Member, PairedComparison | None] = dict.fromkeys(members)
+    ready: dict[str, list[tuple[Member, tuple[FloatArray, FloatArray], bool]]] = {}
+    for member in made:
+        arm, dataset, baseline = member
+        cell, other = results.cells.get((arm, dataset)), results.cells.get((baseline, dataset))
+        pair = paired(cell, other) if cell is not None and other is not None else None
+        if cell is not None and other is not None and pair is not None:
+            ready.setdefault(dataset, []).append((member, pair, not (cell.trained or other.trained)))
+    for found in ready.values():
+        pairs, seedless = [pair for _, pair, _ in found], [constant for *_, constant in found]
+        for (member, *_), result in zip(found, paired_comparisons(pairs, seed=SEED, seedless=seedless), strict=True):
+            made[member] = result
+    return made
 
 
 def against_baseline(results: Results) -> dict[tuple[str, str], Versus]:
@@ -88,14 +109,9 @@ def against_baseline(results: Results) -> dict[tuple[str, str], Versus]:
     return {**_family(results, planned, planned=True), **_family(results, others, planned=False)}
 
 
-def _family(
-    results: Results, members: Iterable[tuple[str, str, str]], *, planned: bool
-) -> dict[tuple[str, str], Versus]:
-    made = {
-        (arm, dataset, baseline): _compare(results.cells.get((arm, dataset)), results.cells.get((baseline, dataset)))
-        for arm, dataset, baseline in members
-    }
-    adjusted = _adjusted(list(made.values()))
+def _family(results: Results, members: Iterable[Member], *, planned: bool) -> dict[tuple[str, str], Versus]:
+    made = compare_all(results, members)
+    adjusted = adjusted_ps(list(made.values()), holm if planned else benjamini_hochberg)
     return {
         (arm, dataset): Versus(baseline, result, p, verdict(result, p, p_seeds), planned, p_seeds)
         for ((arm, dataset, baseline), result), (p, p_seeds) in zip(made.items(), adjusted, strict=True)
@@ -103,14 +119,16 @@ def _family(
     }
 
 
-def _adjusted(made: Sequence[PairedComparison | None]) -> list[tuple[float, float | None]]:
-    """Return the Holm-adjusted p of each member of a family, over queries and over queries and seeds.
+def adjusted_ps(
+    made: Sequence[PairedComparison | None], correct: Callable[[Sequence[float]], list[float]]
+) -> list[tuple[float, float | None]]:
+    """Return the adjusted p of each member of a family, over queries and over queries and seeds.
 
     A member without one counts as p = 1; the second is None where the seeds are unknown.
     """
-    over_queries = holm([1.0 if result is None else result.p_permutation for result in made])
+    over_queries = correct([1.0 if result is None else result.p_permutation for result in made])
     known = [None if result is None else result.p_seeds for result in made]
-    over_seeds = holm([1.0 if p is None else p for p in known])
+    over_seeds = correct([1.0 if p is None else p for p in known])
     return [(p, None if raw is None else q) for p, raw, q in zip(over_queries, known, over_seeds, strict=True)]
 
 
@@ -157,11 +175,12 @@ def against_best(results: Results, dataset: str) -> tuple[str | None, frozenset[
     if not cells:
         return None, frozenset()
     best = max(cells, key=lambda cell: float(cell.scores.mean()))
-    others = [(cell.arm.name, result) for cell in cells if cell is not best and (result := _compare(cell, best))]
-    adjusted = _adjusted([result for _, result in others])
+    members = [(cell.arm.name, dataset, best.arm.name) for cell in cells if cell is not best]
+    others = {arm: result for (arm, *_), result in compare_all(results, members).items() if result is not None}
+    adjusted = adjusted_ps(list(others.values()), holm)
     tied = {
         name
-        for (name, result), (p, p_seeds) in zip(others, adjusted, strict=True)
+        for (name, result), (p, p_seeds) in zip(others.items(), adjusted, strict=True)
         if verdict(result, p, p_seeds) in {"noise", "seeds"}
     }
     return best.arm.name, frozenset(tied)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.registry import MINERS
 from harness.reporting.comparisons import (
@@ -23,11 +24,12 @@ from harness.reporting.results import Cell, Results, read_results
 from harness.reporting.styles import Styles, family_styles
 from harness.reporting.together import together
 from harness.spec import ArmSpec
-from harness.stats import Interval, macro_interval, mean_interval
+from harness.stats import Interval, macro_intervals, mean_intervals
 
 __all__ = ["Analysis", "ArmRow", "DatasetTable", "OverallRow", "analyse", "family_of"]
 
 Item = TypeVar("Item")
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def analyse(folders: Path | Sequence[Path]) -> Analysis:
     searched = tuple(search_points(results))
     barred = frozenset(searched) - {chosen}
     tables = tuple(_dataset_table(results, dataset, versus, barred) for dataset in results.datasets)
-    overall = _by_score([_overall_row(results, arm.name, tables) for arm in results.plan.arms], lambda row: row.score)
+    overall = _by_score(_overall(results, tables), lambda row: row.score)
     return Analysis(results, tables, overall, tuple(contenders(results)), searched, chosen)
 
 
@@ -167,13 +169,23 @@ def _dataset_table(
     results: Results, dataset: str, versus: dict[tuple[str, str], Versus], barred: frozenset[str | None]
 ) -> DatasetTable:
     best, tied = against_best(results, dataset)
+    cells = list(results.on(dataset))
+    scores = _means({cell.arm.name: cell.scores for cell in cells if cell.runs})
     rows = []
-    for cell in results.on(dataset):
+    for cell in cells:
         name = cell.arm.name
         marks = _Marks(name == results.baseline, name == best, name in tied, name in barred)
-        rows.append(_arm_row(cell, marks, versus.get((name, dataset)), results.plan.metric))
-    queries = max((len(cell.queries) for cell in results.on(dataset)), default=0)
+        rows.append(_arm_row(cell, marks, scores.get(name), versus.get((name, dataset)), results.plan.metric))
+    queries = max((len(cell.queries) for cell in cells), default=0)
     return DatasetTable(dataset, queries, _by_score(rows, lambda row: row.score))
+
+
+def _means(scores: dict[str, FloatArray]) -> dict[str, Interval]:
+    """Return the mean of each arm's scores (queries, seeds), all over the same queries, with its interval."""
+    if not scores:
+        return {}
+    columns = np.column_stack([each.mean(axis=1) for each in scores.values()])
+    return dict(zip(scores, mean_intervals(columns, seed=SEED), strict=True))
 
 
 @dataclass(frozen=True)
@@ -184,7 +196,7 @@ class _Marks:
     searched: bool
 
 
-def _arm_row(cell: Cell, marks: _Marks, versus: Versus | None, metric: str) -> ArmRow:
+def _arm_row(cell: Cell, marks: _Marks, score: Interval | None, versus: Versus | None, metric: str) -> ArmRow:
     audits = [run.audit for run in cell.runs if run.audit is not None]
     yields = [run.yields for run in cell.runs if run.yields is not None]
     mined = yields if cell.arm.mining is not None else []
@@ -196,7 +208,7 @@ def _arm_row(cell: Cell, marks: _Marks, versus: Versus | None, metric: str) -> A
         best=marks.best,
         tied=marks.tied,
         searched=marks.searched,
-        score=mean_interval(cell.scores, seed=SEED) if cell.runs else None,
+        score=score,
         versus=versus,
         mrr=cell.mean_metric("test", "mrr_at_10"),
         recall=cell.mean_metric("test", "recall_at_100"),
@@ -227,27 +239,40 @@ def _mean(items: Iterable[Item], value: Callable[[Item], float | None]) -> float
     return float(np.mean(known)) if known else None
 
 
-def _overall_row(results: Results, arm: str, tables: tuple[DatasetTable, ...]) -> OverallRow:
-    rows = tuple(table.row(arm) for table in tables)
-    if len(rows) == 1 and rows[0] is not None:
-        return OverallRow(arm, rows[0].score, rows[0].difference, rows)
+def _overall(results: Results, tables: tuple[DatasetTable, ...]) -> list[OverallRow]:
+    """Return a row for each arm: over one dataset what its table says, over several the means."""
+    names = [arm.name for arm in results.plan.arms]
+    rows = {name: tuple(table.row(name) for table in tables) for name in names}
+    if len(tables) == 1:
+        known = {name: found[0] for name, found in rows.items()}
+        return [
+            OverallRow(name, None if row is None else row.score, None if row is None else row.difference, rows[name])
+            for name, row in known.items()
+        ]
+    scores = _macro(results, {name: _scores(results, name) for name in names})
+    differences = _macro(results, {name: _differences(results, name) for name in names})
+    return [OverallRow(name, scores.get(name), differences.get(name), rows[name]) for name in names]
+
+
+def _macro(results: Results, columns: dict[str, list[FloatArray]]) -> dict[str, Interval]:
+    """Return the mean over datasets of each arm that has a column (queries,) on every one."""
+    whole = {name: found for name, found in columns.items() if len(found) == len(results.datasets)}
+    if not whole:
+        return {}
+    groups = [np.column_stack(on_one) for on_one in zip(*whole.values(), strict=True)]
+    return dict(zip(whole, macro_intervals(groups, seed=SEED), strict=True))
+
+
+def _scores(results: Results, arm: str) -> list[FloatArray]:
     cells = [results.cells.get((arm, dataset)) for dataset in results.datasets]
-    done = [cell for cell in cells if cell is not None and cell.runs]
-    if len(done) < len(results.datasets):
-        return OverallRow(arm, None, None, rows)
-    return OverallRow(
-        arm, macro_interval([cell.scores for cell in done], seed=SEED), _overall_difference(results, arm, done), rows
-    )
+    return [cell.scores.mean(axis=1) for cell in cells if cell is not None and cell.runs]
 
 
-def _overall_difference(results: Results, arm: str, cells: list[Cell]) -> Interval | None:
-    if results.baseline is None or arm == results.baseline:
-        return None
-    pairs = []
-    for cell in cells:
-        other = results.cells.get((results.baseline, cell.dataset))
-        pair = paired(cell, other) if other is not None else None
-        if pair is None:
-            return None
-        pairs.append(pair)
-    return macro_interval([mine for mine, _ in pairs], paired_with=[theirs for _, theirs in pairs], seed=SEED)
+def _differences(results: Results, arm: str) -> list[FloatArray]:
+    found: list[FloatArray] = []
+    for dataset in results.datasets if arm != results.baseline else ():
+        cell, other = results.cells.get((arm, dataset)), results.cells.get((results.baseline or "", dataset))
+        pair = paired(cell, other) if cell is not None and other is not None else None
+        if pair is not None:
+            found.append((pair[0] - pair[1]).mean(axis=1))
+    return found
