@@ -1,5 +1,7 @@
 """How numbers, names and marks are written, the same in every table, sentence and figure."""
 
+from collections.abc import Sequence
+
 from harness.reporting.comparisons import Versus
 from harness.reporting.tables import ArmRow
 from harness.stats import Interval, Verdict
@@ -9,6 +11,7 @@ __all__ = [
     "KEY",
     "METRICS",
     "VERDICTS",
+    "column_titles",
     "count",
     "decimal",
     "interval",
@@ -51,11 +54,25 @@ KEY = {
 """What the marks beside an arm mean."""
 
 _SMALLEST_P = 0.001
+_WIDEST_TITLE = 16
+"""Characters of a column's title that leave room for the other columns."""
 
 
 def plain(name: str) -> str:
     """Return a name on one line: control and direction characters become spaces."""
     return "".join(character if character.isprintable() else " " for character in name).strip()
+
+
+def column_titles(names: Sequence[str], letter: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return titles that fit above columns of numbers, and what each abbreviated one stands for.
+
+    Names of which one is too long are replaced by numbers, such as `D1`, all of them.
+    """
+    shown = [plain(name) for name in names]
+    if all(len(name) <= _WIDEST_TITLE for name in shown):
+        return shown, []
+    numbers = [f"{letter}{number}" for number in range(1, len(shown) + 1)]
+    return numbers, list(zip(numbers, shown, strict=True))
 
 
 def decimal(value: float | None, digits: int = 3) -> str:

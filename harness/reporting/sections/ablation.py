@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from harness.reporting import notation
-from harness.reporting.blocks import Block, Column, Section, Table
+from harness.reporting.blocks import Block, Column, Pairs, Section, Table
 from harness.reporting.columns import as_table, cost_columns, negatives_columns, quality_columns, statistics_columns
 from harness.reporting.gallery import Gallery, slug
 from harness.reporting.points import forest
@@ -46,6 +46,8 @@ def ablation(analysis: Analysis, gallery: Gallery) -> Section:
     several = len(analysis.tables) > 1
     detailed = analysis.tables if len(analysis.tables) <= _DETAILED else ()
     blocks: list[Block] = [*_matrices(analysis)] if several else []
+    if key := notation.column_titles(analysis.results.datasets, "D")[1]:
+        blocks.append(Pairs(tuple(key)))
     parts = [
         _dataset(analysis, table, gallery if several else None, number) for number, table in enumerate(detailed, 1)
     ]
@@ -100,7 +102,7 @@ def _matrices(analysis: Analysis) -> list[Table]:
 
 def _matrix(analysis: Analysis, first: int) -> Table:
     label = notation.METRICS[analysis.results.plan.metric]
-    tables = analysis.tables[first : first + _ABREAST]
+    titles, _ = notation.column_titles(analysis.results.datasets, "D")
     overall = _by_family(analysis)
     rows = []
     for row in overall:
@@ -109,7 +111,7 @@ def _matrix(analysis: Analysis, first: int) -> Table:
         rows.append((name, *shown, notation.interval(row.score) if first == 0 else notation.decimal(_mean(row))))
     families = [_family(row) for row in overall]
     groups = {index: name for index, name in enumerate(families) if index == 0 or name != families[index - 1]}
-    columns = [Column("Arm", text=True), *(Column(notation.plain(table.dataset)) for table in tables)]
+    columns = [Column("Arm", text=True), *map(Column, titles[first : first + _ABREAST])]
     columns.append(
         Column(f"Mean of {len(analysis.tables)} [95 %]" if first == 0 else f"Mean of {len(analysis.tables)}")
     )

@@ -57,7 +57,9 @@ def _caption(more: int) -> str:
 
 def _overall(analysis: Analysis) -> Table:
     label = notation.METRICS[analysis.results.plan.metric]
-    names = [notation.plain(table.dataset) for table in analysis.tables][:_DATASETS]
+    titles, key = notation.column_titles(analysis.results.datasets, "D")
+    names = titles[:_DATASETS]
+    stand = "; ".join(f"{title}: {name}" for title, name in key[:_DATASETS])
     titles = ["Arm", f"Mean {label} [95 %]", "Mean difference [95 %]", *names]
     best, baseline = analysis.best, analysis.results.baseline
     rows = [row for index, row in enumerate(analysis.overall) if index < _ROWS or row.arm == baseline]
@@ -71,6 +73,6 @@ def _overall(analysis: Analysis) -> Table:
     return Table(
         tuple(Column(title, title == "Arm") for title in titles),
         tuple(cells(row) for row in rows),
-        _caption(len(analysis.overall) - len(rows)),
+        _caption(len(analysis.overall) - len(rows)) + (f" {stand}." if stand else ""),
         strong=frozenset(index for index, row in enumerate(rows) if row is best),
     )

@@ -58,7 +58,8 @@ def _part_cells(table: PartTable, row: PartRow) -> tuple[str, ...]:
 
 def _abreast(table: SetsTable, first: int) -> Table:
     part = slice(first, first + _ABREAST)
-    titles = ("Own", *map(notation.plain, table.sets[part]), "Mean of sets")
+    names, key = notation.column_titles(table.sets, "S")
+    titles = ("Own", *names[part], "Mean of sets")
     rows = tuple(
         (notation.plain(row.arm), *(notation.decimal(value) for value in (row.own, *row.scores[part], row.mean)))
         for row in table.rows
@@ -68,4 +69,5 @@ def _abreast(table: SetsTable, first: int) -> Table:
         f"{notation.METRICS[table.metric]} of the arms trained on {name}, on the test split of further sets: means "
         f"over seeds, without tests. Own: the test split of {name}. Mean of sets: unweighted, over all further sets."
     )
+    caption += "".join(f" {title}: {set_name}." for title, set_name in key[part])
     return Table((Column("Arm", text=True), *map(Column, titles)), rows, caption, "sets", f"{name}: further sets")
