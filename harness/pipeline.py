@@ -14,14 +14,14 @@ import numpy as np
 from harness.audit import audit, is_hidden, negatives_digest, yields
 from harness.collection import Collection, IntArray
 from harness.composition import Composed, Composer, RepeatedMining
-from harness.environment import environment
+from harness.environment import environment, keep_environment
 from harness.errors import DataError, StorageError
 from harness.evaluation.model import all_texts, dev_means, evaluate_run, means
 from harness.fingerprint import digest
 from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
-from harness.record import Failure, MemoryRetry, RunRecord, Stopping, read_record, write_record
+from harness.record import Failure, MemoryRetry, RunRecord, Stopping, failed_before, read_record, write_record
 from harness.registry import BASES, LOSSES, REFRESHES
 from harness.run_tables import LongTables, MinedNegatives
 from harness.sources.kept import load_collection
@@ -67,7 +67,7 @@ class Mined:
 
 @dataclass
 class Clock:
-    """Wall-clock seconds by stage."""
+    """Wall-clock seconds by stage, that of a stage which fails included."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -75,8 +75,10 @@ class Clock:
     def stage(self, name: str) -> Iterator[None]:
         """Time what happens inside."""
         start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
 def prepare(dataset: Component, mining: MiningSpec | None, work: Workspace) -> None:
@@ -97,9 +99,11 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
         return done
     per_query, trace, long = None, None, LongTables()
+    earlier, clock = failed_before(runs, spec.fingerprint), Clock()
     checkpoints = Checkpoints(runs.parent / "checkpoints" / spec.fingerprint, checkpoint_minutes, maker())
     try:
-        record, per_query, trace, long = run(spec, work, checkpoints)
+        record, per_query, trace, long = run(spec, work, checkpoints, clock)
+        record = record.model_copy(update={"earlier": earlier})
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
@@ -107,9 +111,12 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
             status="failed",
             fingerprint=spec.fingerprint,
             spec=spec,
+            timings=clock.seconds,
             environment=environment(),
+            earlier=earlier,
             failure=Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc()),
         )
+    keep_environment(runs.parent)
     write_record(runs, record, per_query, trace, long)
     checkpoints.discard()
     return record
@@ -124,9 +131,9 @@ class Finished(NamedTuple):
     long: LongTables
 
 
-def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) -> Finished:
-    """Carry out a run."""
-    clock = Clock()
+def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None, clock: Clock | None = None) -> Finished:
+    """Carry out a run; `clock` knows afterwards how long each stage took, also if one fails."""
+    clock = clock or Clock()
     arm = spec.arm
     with clock.stage("load"):
         collection = load_collection(spec.dataset, work.store)

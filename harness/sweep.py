@@ -16,7 +16,7 @@ from harness.fingerprint import canonical
 from harness.pipeline import Preparation, RunJob, looked_at
 from harness.plan import expand, keep, make_plan
 from harness.query_table import QueriesJob
-from harness.record import Failure, Point, RunRecord, read_record, write_points, write_record
+from harness.record import Failure, Point, RunRecord, failed_before, read_record, write_points, write_record
 from harness.search import Search
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
@@ -160,7 +160,9 @@ class _UnderWay:
                 status="failed",
                 fingerprint=spec.fingerprint,
                 spec=spec,
+                timings={"until the worker died": outcome.seconds},
                 failure=Failure(kind=type(outcome).__name__, message=str(outcome)),
+                earlier=failed_before(self._folder / "runs", spec.fingerprint),
             )
             write_record(self._folder / "runs", record, None)
         elif isinstance(outcome, WinnowError):
