@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from harness.audit import audit, negatives_digest, yields
+from harness.audit import audit, is_hidden, negatives_digest, yields
 from harness.collection import Collection, IntArray
 from harness.composition import Composed, Composer, RepeatedMining
-from harness.environment import environment
+from harness.environment import environment, keep_environment
 from harness.errors import DataError, StorageError
 from harness.evaluation.model import all_texts, dev_means, evaluate_run, means
 from harness.fingerprint import digest
 from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
-from harness.record import Failure, MemoryRetry, RunRecord, Stopping, read_record, write_record
+from harness.record import Failure, MemoryRetry, RunRecord, Stopping, failed_before, read_record, write_record
 from harness.registry import BASES, LOSSES, REFRESHES
+from harness.run_tables import LongTables, MinedNegatives
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, Component, MiningSpec, RunSpec
 from harness.teachers.base import Workspace, excluded_documents
@@ -47,8 +48,8 @@ class Mined:
 
     Pairs that repair relabelled stand behind the labelled ones, with the negatives of a
     row of their query. `negative` has shape (n, k), or (epochs, n, k) where they are
-    redrawn; `yields` and `audit` are then those of the first epoch. `pace` counts the
-    pairs before repair: they set the number of steps. `again` mines anew during training.
+    redrawn; `yields`, `audit` and `table` are then those of the first epoch. `pace` counts
+    the pairs before repair: they set the number of steps. `again` mines anew during training.
     """
 
     query: IntArray
@@ -60,12 +61,13 @@ class Mined:
     yields: Yield | None = None
     audit: AuditRecord | None = None
     negatives_hash: str = ""
+    table: MinedNegatives | None = None
     again: RepeatedMining | None = None
 
 
 @dataclass
 class Clock:
-    """Wall-clock seconds by stage."""
+    """Wall-clock seconds by stage, that of a stage which fails included."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -73,8 +75,10 @@ class Clock:
     def stage(self, name: str) -> Iterator[None]:
         """Time what happens inside."""
         start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.perf_counter() - start, 3)
 
 
 def prepare(dataset: Component, mining: MiningSpec | None, work: Workspace) -> None:
@@ -94,10 +98,12 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
         return done
-    per_query = trace = None
+    per_query, trace, long = None, None, LongTables()
+    earlier, clock = failed_before(runs, spec.fingerprint), Clock()
     checkpoints = Checkpoints(runs.parent / "checkpoints" / spec.fingerprint, checkpoint_minutes, maker())
     try:
-        record, per_query, trace = run(spec, work, checkpoints)
+        record, per_query, trace, long = run(spec, work, checkpoints, clock)
+        record = record.model_copy(update={"earlier": earlier})
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
@@ -105,25 +111,29 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
             status="failed",
             fingerprint=spec.fingerprint,
             spec=spec,
+            timings=clock.seconds,
             environment=environment(),
+            earlier=earlier,
             failure=Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc()),
         )
-    write_record(runs, record, per_query, trace)
+    keep_environment(runs.parent)
+    write_record(runs, record, per_query, trace, long)
     checkpoints.discard()
     return record
 
 
 class Finished(NamedTuple):
-    """What a run came to: its record, its metrics per query, and the scores of its training pairs if it had any."""
+    """What a run came to: its record, and row by row what it measured, trained on if it did, ranked and mined."""
 
     record: RunRecord
     per_query: "pd.DataFrame"
     trace: "pd.DataFrame | None"
+    long: LongTables
 
 
-def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) -> Finished:
-    """Carry out a run."""
-    clock = Clock()
+def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None, clock: Clock | None = None) -> Finished:
+    """Carry out a run; `clock` knows afterwards how long each stage took, also if one fails."""
+    clock = clock or Clock()
     arm = spec.arm
     with clock.stage("load"):
         collection = load_collection(spec.dataset, work.store)
@@ -170,7 +180,8 @@ def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) 
         stopping=_stopping(trained),
         memory=None if retry is None else MemoryRetry(**asdict(retry)),
     )
-    return Finished(record, evaluation.per_query, _trace(collection, mined, trained))
+    long = LongTables(evaluation.rankings, mined.table)
+    return Finished(record, evaluation.per_query, _trace(collection, mined, trained), long)
 
 
 def _trace(collection: Collection, mined: Mined, trained: Trained) -> "pd.DataFrame | None":
@@ -261,6 +272,16 @@ def _described(composer: Composer, drawn: list[Composed], trained: BoolArray) ->
         yields=found.model_copy(update={"relabelled": len(added), "suspected": _suspects(first)}),
         audit=audit(pool, negatives, collection.split("train"), kept),
         negatives_hash=_negatives_hash(collection, drawn, kept),
+        table=MinedNegatives(
+            query_ids=collection.query_ids,
+            document_ids=collection.document_ids,
+            query=query,
+            positive=positive,
+            positive_score=np.concatenate([pool.positive[kept], composer.scores(query[kept.sum() :], added)]),
+            document=documents[0],
+            score=negatives.score[rows],
+            hidden=is_hidden(pool, negatives, collection.split("train"))[rows],
+        ),
     )
 
 

@@ -19,7 +19,16 @@ from harness.teachers.base import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "PARTS", "QueriesJob", "QueriesRecord", "query_table", "read_queries", "write_queries"]
+__all__ = [
+    "COLUMNS",
+    "PARTS",
+    "QueriesJob",
+    "QueriesRecord",
+    "queries_folder",
+    "query_table",
+    "read_queries",
+    "write_queries",
+]
 
 COLUMNS = ("split", "query_id", "relevant", "shared", "near", "identical_query", "near_query", "part")
 """Columns of `queries.parquet`: those of `Leakage.frame`, and the part of the split that the query is in."""
@@ -69,7 +78,7 @@ def _parts(collection: Collection) -> Mapping[str, str]:
 
 def write_queries(results: Path, record: QueriesRecord, frame: "pd.DataFrame") -> Path:
     """Write the table of a dataset's queries below `results`, the JSON last: where it is, both are whole."""
-    folder = _folder(results, record.dataset)
+    folder = queries_folder(results, record.dataset)
     content = io.BytesIO()
     frame.loc[:, list(COLUMNS)].to_parquet(content, index=False)
     write_file(folder / "queries.parquet", content.getvalue())
@@ -80,7 +89,7 @@ def read_queries(results: Path, identity: str) -> "tuple[QueriesRecord, pd.DataF
     """Read the table of a dataset's queries; None if there is none, StorageError if it is malformed."""
     import pandas as pd
 
-    folder = _folder(results, identity)
+    folder = queries_folder(results, identity)
     if not (folder / "queries.json").exists():
         return None
     try:
@@ -97,7 +106,8 @@ def read_queries(results: Path, identity: str) -> "tuple[QueriesRecord, pd.DataF
     return record, frame
 
 
-def _folder(results: Path, identity: str) -> Path:
+def queries_folder(results: Path, identity: str) -> Path:
+    """Return where a sweep keeps what it knows of the queries of a dataset."""
     return results / "queries" / identity[:16]
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from harness.errors import StorageError, storage_error
 from harness.measures import AuditRecord, BatchingRecord, Histograms, RefreshRecord, Yield
+from harness.run_tables import LongTables, write_negatives, write_rankings
 from harness.spec import ArmSpec, MetricName, PlannedRun, RunSpec, Spec, SweepPlan
 from harness.store import write_file
 
@@ -20,6 +21,7 @@ __all__ = [
     "METRICS",
     "PER_QUERY_COLUMNS",
     "TRACE_COLUMNS",
+    "Attempt",
     "AuditRecord",
     "BatchingRecord",
     "Environment",
@@ -30,6 +32,7 @@ __all__ = [
     "RunRecord",
     "Stopping",
     "Yield",
+    "failed_before",
     "read_per_query",
     "read_plan",
     "read_points",
@@ -58,8 +61,17 @@ TRACE_COLUMNS = ("epoch", "query_id", "document_id", "loss", "positive", "negati
 """Columns of `trace.parquet`: one row each time that a training pair, by query and positive, was in a batch."""
 
 
+def _absent(value: object) -> bool:
+    return value is None or value in ({}, "", ())
+
+
 class Environment(Spec):
-    """Where a run happened."""
+    """Where a run happened.
+
+    `lock` and `diff` name the files `environment/<lock>.lock` and `environment/<diff>.patch`
+    of the sweep: every installed distribution, and what was changed in Winnow's own code
+    since `commit`. Empty where that is unknown, or where nothing was changed.
+    """
 
     python: str
     platform: str
@@ -70,6 +82,8 @@ class Environment(Spec):
     packages: dict[str, str]
     commit: str
     dirty: bool
+    lock: Annotated[str, Field(exclude_if=_absent)] = ""
+    diff: Annotated[str, Field(exclude_if=_absent)] = ""
 
 
 class Failure(Spec):
@@ -78,6 +92,14 @@ class Failure(Spec):
     kind: str
     message: str
     traceback: str = ""
+
+
+class Attempt(Spec):
+    """That a run was tried before and failed: of what, and after how many seconds of work."""
+
+    kind: str
+    message: str
+    seconds: float
 
 
 class EvaluatedSplit(Spec):
@@ -109,10 +131,6 @@ class MemoryRetry(Spec):
     message: str
 
 
-def _absent(value: object) -> bool:
-    return value is None or value == {}
-
-
 class RunRecord(Spec):
     """Everything that is known of one run.
 
@@ -122,7 +140,8 @@ class RunRecord(Spec):
     `negatives_hash` them with the negatives that the training begins with. `evaluated`
     has the keys of `metrics`. `refresh` is there where negatives change during training,
     `batching` if the arm names one, `stopping` with early stopping, after which `steps`
-    may differ from the other arms', `memory` if training was tried twice.
+    may differ from the other arms', `memory` if training was tried twice. `earlier` are the
+    last attempts that failed before this one, oldest first.
     """
 
     status: Literal["finished", "failed"]
@@ -145,7 +164,27 @@ class RunRecord(Spec):
     failure: Failure | None = None
     stopping: Annotated[Stopping | None, Field(exclude_if=_absent)] = None
     memory: Annotated[MemoryRetry | None, Field(exclude_if=_absent)] = None
+    earlier: Annotated[tuple[Attempt, ...], Field(exclude_if=_absent)] = ()
     schema_version: Literal[1] = 1
+
+
+_KEPT_ATTEMPTS = 5
+
+
+def failed_before(runs: Path, fingerprint: str) -> tuple[Attempt, ...]:
+    """Return the failed attempts at a run, oldest first: the one whose record is there, and those that it names."""
+    folder = runs / fingerprint
+    if not (folder / "record.json").exists():
+        return ()
+    record = read_record(folder)
+    if record.failure is None:
+        return ()
+    seconds = round(sum(record.timings.values()), 3)
+    last = Attempt(kind=record.failure.kind, message=record.failure.message, seconds=seconds)
+    return (*record.earlier, last)[-_KEPT_ATTEMPTS:]
+
+
+_NO_TABLES = LongTables()
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -154,7 +193,11 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def write_record(
-    runs: Path, record: RunRecord, per_query: "pd.DataFrame | None", trace: "pd.DataFrame | None" = None
+    runs: Path,
+    record: RunRecord,
+    per_query: "pd.DataFrame | None",
+    trace: "pd.DataFrame | None" = None,
+    long: LongTables = _NO_TABLES,
 ) -> Path:
     """Put a run under `runs/<fingerprint>`, whole or not at all; an earlier failure gives way.
 
@@ -169,6 +212,10 @@ def write_record(
                 per_query.loc[:, list(PER_QUERY_COLUMNS)].to_parquet(draft / "per_query.parquet", index=False)
             if trace is not None:
                 trace.loc[:, list(TRACE_COLUMNS)].to_parquet(draft / "trace.parquet", index=False, compression="zstd")
+            if long.rankings:
+                write_rankings(draft / "rankings.parquet", long.rankings)
+            if long.negatives is not None:
+                write_negatives(draft / "negatives.parquet", long.negatives)
             write_text(draft / "record.json", record.model_dump_json(indent=1) + "\n")
             _replace_folder(draft, target)
         finally:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +10,16 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import ConfigError, NumericError, StorageError, WinnowError
-from harness.executors.base import Executor, WorkerDiedError
+from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
 from harness.fingerprint import canonical
 from harness.pipeline import Preparation, RunJob, looked_at
 from harness.plan import expand, keep, make_plan
+from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob
-from harness.record import Failure, Point, RunRecord, read_record, write_points, write_record
+from harness.record import Failure, Point, RunRecord, failed_before, read_record, write_points, write_record
 from harness.search import Search
-from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
+from harness.spec import Component, PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
 
 __all__ = ["Listener", "Outcome", "Settings", "carry_out", "record_of"]
@@ -81,6 +82,7 @@ def carry_out(spec: SweepSpec, settings: Settings, listener: Listener) -> Outcom
         failed = under_way.run(every)
         if spec.search is not None:
             failed += under_way.search(spec.search)
+        under_way.keep_texts()
     return Outcome(folder, kept, failed)
 
 
@@ -95,6 +97,8 @@ class _UnderWay:
         self._stack = stack
         self._executor: Executor | None = None
         self._prepared: set[str] = set()
+        self._finished: dict[str, tuple[Component, set[str]]] = {}
+        """By a dataset's identity: the dataset, and the runs on it that have finished."""
 
     def run(self, runs: _Runs) -> int:
         """Carry out the runs that are not finished; tell the listener of all; return how many failed."""
@@ -103,13 +107,39 @@ class _UnderWay:
         for run, spec in runs:
             record = record_of(self._folder, run)
             if record is not None and record.status == "finished":
-                self._listener.ended(run, record, before=True)
+                self._ended(run, record, before=True)
             else:
                 missing.append((run, spec))
         for run, record in self._carried_out(missing):
             failed += record.status == "failed"
-            self._listener.ended(run, record, before=False)
+            self._ended(run, record, before=False)
         return failed
+
+    def _ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
+        if record.status == "finished":
+            _, runs = self._finished.setdefault(record.spec.identities["dataset"], (record.spec.dataset, set()))
+            runs.add(record.fingerprint)
+        self._listener.ended(run, record, before=before)
+
+    def keep_texts(self) -> None:
+        """Keep the texts of what the finished runs rank first; runs that were recorded without rankings have none."""
+        threads = os.cpu_count() or 1
+        every = [
+            TextsJob(dataset, identity, tuple(filter(self._is_ranked, sorted(runs))), self._folder, threads)
+            for identity, (dataset, runs) in self._finished.items()
+        ]
+        jobs = [job for job in every if job.ranked and not job.done]
+        if jobs:
+            self._do(self._started(), jobs)
+
+    def _is_ranked(self, fingerprint: str) -> bool:
+        return (self._folder / "runs" / fingerprint / "rankings.parquet").exists()
+
+    def _do(self, executor: Executor, jobs: Sequence[Job]) -> None:
+        """Carry jobs out; raise what stops a sweep."""
+        for _, outcome in executor.carry_out(jobs, self._listener.preparing):
+            if isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
+                raise outcome
 
     def search(self, spec: SearchSpec) -> int:
         """Ask for one point after another; the objective is the dev mean over datasets and seeds."""
@@ -160,7 +190,9 @@ class _UnderWay:
                 status="failed",
                 fingerprint=spec.fingerprint,
                 spec=spec,
+                timings={"until the worker died": outcome.seconds},
                 failure=Failure(kind=type(outcome).__name__, message=str(outcome)),
+                earlier=failed_before(self._folder / "runs", spec.fingerprint),
             )
             write_record(self._folder / "runs", record, None)
         elif isinstance(outcome, WinnowError):
@@ -183,12 +215,12 @@ class _UnderWay:
         need it fail, each with a record.
         """
         threads = os.cpu_count() or 1
-        collections: dict[str, Preparation | QueriesJob] = {
+        collections: dict[str, Job] = {
             canonical([dataset, splits]): Preparation(dataset, None, threads, splits)
             for spec in specs
             for dataset, splits in ((spec.dataset, looked_at(spec.arm)), *((further, ()) for further in spec.evaluate))
         }
-        pools: dict[str, Preparation | QueriesJob] = {
+        pools: dict[str, Job] = {
             canonical([spec.dataset, mining.teacher, mining.depth, mining.mix, mining.confirm]): Preparation(
                 spec.dataset, mining, threads
             )
@@ -197,19 +229,17 @@ class _UnderWay:
         }
         for jobs in (collections, self._tables(specs, threads), pools):
             new = [job for key, job in jobs.items() if key not in self._prepared]
-            for _, outcome in executor.carry_out(new, self._listener.preparing):
-                if isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
-                    raise outcome
+            self._do(executor, new)
             self._prepared |= set(jobs)
 
-    def _tables(self, specs: list[RunSpec], threads: int) -> dict[str, Preparation | QueriesJob]:
+    def _tables(self, specs: list[RunSpec], threads: int) -> dict[str, Job]:
         """Have what a report says of a dataset's queries computed once, beside the runs."""
-        return {
-            canonical(["queries", spec.dataset]): QueriesJob(
-                spec.dataset, spec.identities["dataset"], self._folder, threads
-            )
-            for spec in specs
-        }
+        tables: dict[str, Job] = {}
+        for spec in specs:
+            queries = QueriesJob(spec.dataset, spec.identities["dataset"], self._folder, threads)
+            tables.setdefault(canonical(["queries", spec.dataset]), queries)
+            tables.setdefault(canonical(["judgements", spec.dataset]), JudgementsJob(spec, self._folder, threads))
+        return tables
 
 
 def _on_dev(record: RunRecord, metric: str) -> float:

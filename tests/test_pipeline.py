@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +7,7 @@ import torch
 
 from harness import pipeline
 from harness.collection import Collection
+from harness.environment import installed
 from harness.errors import DataError, StorageError
 from harness.pipeline import Preparation, attempt, looked_at, mine, run
 from harness.record import PER_QUERY_COLUMNS, MemoryRetry, read_per_query, read_record
@@ -58,6 +60,14 @@ def test_a_run_leaves_everything_that_a_report_needs(work, tmp_path):
     assert record.yields.trained == record.yields.pairs == 24
     assert record.audit.negatives == 48
     assert sorted(path.name for path in tmp_path.iterdir()) == [record.fingerprint]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "negatives.parquet",
+        "per_query.parquet",
+        "rankings.parquet",
+        "record.json",
+        "trace.parquet",
+    ]
+    assert (tmp_path.parent / "environment" / f"{record.environment.lock}.lock").read_bytes() == installed()
 
 
 def test_a_run_records_its_batching_and_one_without_has_no_such_key(work, tmp_path):
@@ -178,6 +188,37 @@ def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(work, tmp_path, m
     assert attempt(spec(), work, tmp_path) == finished
 
 
+def test_a_failed_run_says_how_long_the_stages_took_that_it_reached(work, tmp_path, monkeypatch):
+    monkeypatch.setattr(Contrast, "of", lambda *_: time.sleep(0.05) or 1 / 0)
+
+    failed = attempt(spec(mining("topk")), work, tmp_path)
+
+    assert list(failed.timings) == ["load", "mine", "train"]
+    assert 0.05 <= failed.timings["train"] < 5
+    assert read_record(tmp_path / failed.fingerprint).timings == failed.timings
+
+
+def test_attempts_that_failed_before_are_on_record_and_the_last_five_are_kept(work, tmp_path, monkeypatch):
+    def fail(number: int):
+        def load(*_, **__):
+            message = f"attempt {number}"
+            raise DataError(message)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Static, "load", load)
+            return attempt(spec(), work, tmp_path)
+
+    failed = [fail(number) for number in range(7)]
+    finished = attempt(spec(), work, tmp_path)
+
+    assert "earlier" not in failed[0].model_dump()
+    assert [len(record.earlier) for record in failed] == [0, 1, 2, 3, 4, 5, 5]
+    assert [each.message for each in finished.earlier] == [f"attempt {number}" for number in range(2, 7)]
+    assert {each.kind for each in finished.earlier} == {"DataError"}
+    assert finished.earlier[-1].seconds == pytest.approx(sum(failed[-1].timings.values()))
+    assert attempt(spec(), work, tmp_path) == read_record(tmp_path / finished.fingerprint) == finished
+
+
 def test_a_record_that_cannot_be_written_stops_the_sweep(work, tmp_path):
     (tmp_path / "runs").write_text("in the way")
 
@@ -209,7 +250,7 @@ def test_early_stopping_records_its_looks_at_dev_and_reads_no_test_query(work, m
         return found
 
     monkeypatch.setattr(pipeline, "train_within_memory", watched)
-    record, per_query, _ = run(stopping_early(), work)
+    record, per_query, *_ = run(stopping_early(), work)
 
     looks = dict(zip(record.stopping.steps, record.stopping.values, strict=True))
     assert record.stopping.steps[-1] == record.steps == len(record.losses) <= 3

@@ -6,11 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from harness.record import read_points, read_sweep
+from harness.config import load_sweep
+from harness.executors.base import WorkerDiedError
+from harness.plan import expand
+from harness.record import Attempt, read_points, read_sweep
+from harness.sweep import Listener, Settings, _UnderWay
 
 SWEEP = """
 name: toy
@@ -62,6 +67,17 @@ def hashes(folder: Path) -> dict[str, str]:
     return {run["fingerprint"]: run["negatives_hash"] for run in runs}
 
 
+def tables(folder: Path) -> dict[str, bytes]:
+    """Return everything below a sweep's folder that depends on the runs alone, and not on how long they took."""
+    patterns = ("runs/*/*.parquet", "queries/*/*", "environment/*", "plan.json", "points.jsonl")
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for pattern in patterns
+        for path in folder.glob(pattern)
+        if path.name != "trace.parquet"
+    }
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
@@ -93,9 +109,26 @@ def test_the_search_sees_dev_and_its_points_are_kept(undisturbed):
     assert len(sweep.runs) == 10 + 6
 
 
+def test_a_sweep_leaves_its_tables_and_its_surroundings(undisturbed):
+    left = tables(undisturbed / "results/toy")
+
+    names = [name.rpartition("/")[2] for name in left]
+    assert {name: names.count(name) for name in names if name.endswith((".parquet", ".json"))} == {
+        "per_query.parquet": 16,
+        "rankings.parquet": 16,
+        "negatives.parquet": 12,
+        "queries.parquet": 1,
+        "queries.json": 1,
+        "qrels.parquet": 1,
+        "texts.parquet": 1,
+        "plan.json": 1,
+    }
+    assert sum(name.endswith(".lock") for name in names) == 1
+
+
 def test_a_repeat_runs_nothing_and_ends_with_the_same_report(undisturbed):
     before = files(undisturbed / "reports")
-    times = {path: path.stat().st_mtime_ns for path in undisturbed.glob("results/toy/runs/*/record.json")}
+    times = {path: path.stat().st_mtime_ns for path in undisturbed.glob("results/toy/*/*/*.*")}
     pdf = (undisturbed / "reports/toy/report.pdf").read_bytes()
 
     again = winnow(undisturbed, "sweep", "toy.yaml", "--no-track")
@@ -104,7 +137,7 @@ def test_a_repeat_runs_nothing_and_ends_with_the_same_report(undisturbed):
     assert again.stdout == (undisturbed / "stdout").read_text()
     assert files(undisturbed / "reports") == before
     assert (undisturbed / "reports/toy/report.pdf").read_bytes() == pdf
-    assert times == {path: path.stat().st_mtime_ns for path in undisturbed.glob("results/toy/runs/*/record.json")}
+    assert times == {path: path.stat().st_mtime_ns for path in undisturbed.glob("results/toy/*/*/*.*")}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -131,6 +164,7 @@ def test_a_sweep_that_is_stopped_goes_on_and_ends_the_same(undisturbed, tmp_path
     assert resumed.stdout == (undisturbed / "stdout").read_text()
     assert files(tmp_path / "reports") == files(undisturbed / "reports")
     assert hashes(tmp_path / "results/toy") == hashes(undisturbed / "results/toy")
+    assert tables(tmp_path / "results/toy") == tables(undisturbed / "results/toy")
     assert not list(tmp_path.glob("results/toy/runs/.*"))
 
 
@@ -169,6 +203,19 @@ def test_a_run_that_fails_is_reported_and_the_others_finish(tmp_path):
     assert "diverging" in done.stdout
     statuses = [json.loads(path.read_text())["status"] for path in tmp_path.glob("results/toy/runs/*/record.json")]
     assert sorted(statuses) == ["failed"] * 2 + ["finished"] * 10
+
+
+def test_a_worker_that_dies_leaves_a_record_that_counts_the_attempts(tmp_path):
+    (tmp_path / "toy.yaml").write_text(SWEEP)
+    sweep = load_sweep(tmp_path / "toy.yaml")
+    settings = Settings(tmp_path, tmp_path / "store", 1)
+    under_way = _UnderWay(sweep, tmp_path / "toy", settings, Listener(), ExitStack())
+    _, spec = expand(sweep.arms, sweep)[0]
+
+    first, second = (under_way._recorded(spec, WorkerDiedError("killed", seconds)) for seconds in (2.5, 3.0))
+
+    assert (first.status, first.timings, first.earlier) == ("failed", {"until the worker died": 2.5}, ())
+    assert second.earlier == (Attempt(kind="WorkerDiedError", message="killed", seconds=2.5),)
 
 
 LONG = SWEEP.split("arms:", maxsplit=1)[0].replace("seeds: 2", "seeds: 1").replace("epochs: 1", "epochs: 30") + (

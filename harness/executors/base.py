@@ -10,7 +10,11 @@ __all__ = ["Executor", "J", "Job", "Outcome", "WorkerDiedError"]
 
 
 class WorkerDiedError(WinnowError):
-    """The process that carried out a job ended without an answer: killed, or out of memory."""
+    """The process that carried out a job was killed or ran out of memory, `seconds` after the job began."""
+
+    def __init__(self, message: str, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class Job(Protocol):

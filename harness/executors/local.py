@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,8 @@ class _Worker:
         other.close()
         self.number = number
         self.job: Job | None = None
+        self.since = 0.0
+        """When the job was begun, by `time.perf_counter`."""
 
 
 class LocalExecutor:
@@ -72,6 +75,7 @@ class LocalExecutor:
         while waiting or running:
             for worker in [worker for worker in self._workers if worker.job is None][: len(waiting)]:
                 worker.job = job = waiting.pop()
+                worker.since = time.perf_counter()
                 worker.pipe.send(job)
                 running[worker.pipe] = (worker, job)
             for pipe in cast("list[Connection]", wait(list(running))):
@@ -95,11 +99,12 @@ class LocalExecutor:
     def _bury(self, worker: _Worker) -> WorkerDiedError:
         """Replace a dead worker and say what it died of."""
         worker.process.join()
+        seconds = round(time.perf_counter() - worker.since, 3)
         code = worker.process.exitcode or 0
         reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         log = self._logs / f"worker-{worker.number}.log"
         self._workers[self._workers.index(worker)] = _Worker(worker.number, self._store, self._logs)
-        return WorkerDiedError(f"the worker process ended with {reason}; the end of {log} may say more")
+        return WorkerDiedError(f"the worker process ended with {reason}; the end of {log} may say more", seconds)
 
 
 _GOING_ON = object()

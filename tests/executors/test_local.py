@@ -50,6 +50,7 @@ def test_jobs_come_back_with_what_they_returned_or_why_they_could_not(executor, 
     assert answers[jobs[4]] == ("b", 2, tmp_path / "store")
     assert isinstance(answers[jobs[1]], WorkerDiedError)
     assert "signal SIGKILL" in str(answers[jobs[1]])
+    assert 0 < answers[jobs[1]].seconds < 60
     assert (type(answers[jobs[2]]), str(answers[jobs[2]])) == (DataError, "no data")
     assert (type(answers[jobs[3]]), str(answers[jobs[3]])) == (WinnowError, "ZeroDivisionError: division by zero")
     assert sorted(heard) == [("a", 1, 2), ("b", 1, 2)]
