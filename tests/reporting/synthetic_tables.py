@@ -1,11 +1,12 @@
 """Tables that a run may leave beside its record, with made-up numbers: trace, negatives, rankings, queries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from harness.record import Point, read_plan, write_points, write_text
 from harness.seeding import generator
 from harness.store import write_file
 
@@ -78,4 +79,25 @@ def keep_queries(folder: Path, queries: Sequence[str], *, texts: bool = True) ->
     if texts:
         names = [*queries, *(f"d{each}" for each in range(DEPTH))]
         kinds = ["query"] * len(queries) + ["document"] * DEPTH
-        keep(pd.DataFrame({"kind": kinds, "id": names, "text": [f"text of {name}" for name in names]}), folder / "texts.parquet")
+        keep(
+            pd.DataFrame({"kind": kinds, "id": names, "text": [f"text of {name}" for name in names]}),
+            folder / "texts.parquet",
+        )
+
+
+def make_points(folder: Path, values: Mapping[str, dict[str, float]]) -> None:
+    """Turn arms of a plan, by name, into points of its search with these values, as a real search leaves them."""
+    plan = read_plan(folder)
+    points = [
+        Point(
+            number=number,
+            values=dict(found),
+            arm=next(arm for arm in plan.arms if arm.name == name),
+            runs=tuple(run for run in plan.runs if run.arm == name),
+        )
+        for number, (name, found) in enumerate(values.items())
+    ]
+    arms = tuple(arm for arm in plan.arms if arm.name not in values)
+    runs = tuple(run for run in plan.runs if run.arm not in values)
+    write_text(folder / "plan.json", plan.model_copy(update={"arms": arms, "runs": runs}).model_dump_json())
+    write_points(folder, points)

@@ -69,8 +69,10 @@ def _top(drawn: tuple[Panel, ...]) -> float:
 def draw_distributions(data: Distributions, styles: Styles) -> "Figure":
     """Draw one panel per arm on common axes: positives filled, negatives bold, hidden dashed, removed thin."""
     with drawing_style():
-        drawn = [(panel, family) for panel, family in zip(data.panels, data.families, strict=True) if _is_in(data, panel)]
-        figure, places = panel_grid(len(drawn), height=0.85, margins=Margins(0.12, 0.12, 0.78, 0.48, 0.24, 0.72))
+        drawn = [
+            (panel, family) for panel, family in zip(data.panels, data.families, strict=True) if _is_in(data, panel)
+        ]
+        figure, places = panel_grid(len(drawn), height=0.85, margins=Margins(0.12, 0.12, 0.78, 0.48, 0.24, (0.72,)))
         for axes, (panel, family) in zip(places, drawn, strict=True):
             draw_densities(axes, panel)
             panel_title(axes, panel.arm, panel.caption, style_of(styles, family))
@@ -90,7 +92,13 @@ def _legend(figure: "Figure") -> None:
             found.setdefault(str(name), handle)
     across = 4 if figure.get_figwidth() >= WIDTH else 2
     figure.legend(
-        list(found.values()), list(found), loc="upper center", ncols=across, frameon=False, fontsize=7.5, borderaxespad=0.2
+        list(found.values()),
+        list(found),
+        loc="upper center",
+        ncols=across,
+        frameon=False,
+        fontsize=7.5,
+        borderaxespad=0.2,
     )
 
 

@@ -105,7 +105,7 @@ def draw_gaps(data: Gaps, styles: Styles) -> "Figure":
     top = 1.04 * max(float(gap.density.max()) for gap in drawn)
     left = np.clip(data.edges, None, 0.0)
     with drawing_style():
-        figure, places = panel_grid(len(drawn), height=0.7, margins=Margins(0.12, 0.12, 0.42, 0.48, 0.2, 0.58))
+        figure, places = panel_grid(len(drawn), height=0.7, margins=Margins(0.12, 0.12, 0.42, 0.48, 0.2, (0.58,)))
         for axes, gap in zip(places, drawn, strict=True):
             colour = style_of(styles, gap.family)[0]
             axes.stairs(gap.density, data.edges, fill=True, color="#dcdcdc")
@@ -139,7 +139,11 @@ def gaps_rows(data: Gaps) -> Rows:
 
 def gaps_caption(data: Gaps) -> tuple[str, str]:
     """Return what the figure shows for those who cannot see it, and its caption."""
-    said = [f"{notation.plain(gap.arm)}: {notation.percent(gap.below)} below 0" for gap in data.gaps if gap.arm in data.shown]
+    said = [
+        f"{notation.plain(gap.arm)}: {notation.percent(gap.below)} below 0"
+        for gap in data.gaps
+        if gap.arm in data.shown
+    ]
     caption = (
         f"Score of the positive minus that of each of its mined negatives, by the teacher "
         f"{notation.plain(data.teacher)} on {notation.plain(data.dataset)}, as densities over seeds. Coloured, left of "

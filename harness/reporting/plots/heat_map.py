@@ -51,7 +51,9 @@ def heat_map(
             (left / width, _EDGE / height, cell * len(columns) / width, _ROW * len(rows) / height), facecolor=FAINT
         )
         # cells as vectors: an image in an SVG cannot be edited
-        axes.pcolormesh(np.ma.masked_invalid(shade), cmap="Blues", vmin=0.0, vmax=1.15, edgecolors="white", linewidth=0.6)
+        axes.pcolormesh(
+            np.ma.masked_invalid(shade), cmap="Blues", vmin=0.0, vmax=1.15, edgecolors="white", linewidth=0.6
+        )
         for row, line in enumerate(cells):
             for column, written in enumerate(line):
                 colour = "white" if shade[row, column] > _DARK else INK

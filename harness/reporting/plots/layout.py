@@ -29,8 +29,8 @@ __all__ = [
 SMALL = 7.0
 _NAMES = 2.3
 """The most inches that names beside rows take."""
-_WIDTHS = {1: 4.4, 2: 5.2, 3: WIDTH, 4: WIDTH}
-"""Width of a figure by how many panels stand side by side."""
+_ALONE = 4.4
+"""Width of a figure whose panels stand one below the other."""
 _UNITS = 64.0
 _INCH = 72.0
 _LINE = 9.5
@@ -43,14 +43,14 @@ Styles = dict[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Margins:
-    """Inches around the panels, and between them."""
+    """Inches around the panels, and between them; the gaps between rows, `down`, recur."""
 
     left: float = 0.5
     right: float = 0.12
     top: float = 0.3
     bottom: float = 0.45
     across: float = 0.18
-    down: float = 0.6
+    down: tuple[float, ...] = (0.6,)
 
 
 def style_of(styles: Styles, family: str) -> tuple[str, str]:
@@ -95,13 +95,15 @@ def panel_grid(
 ) -> "tuple[Figure, list[Axes]]":
     """Return a figure with `count` panels, row by row, each `height` inches high; few panels make it narrower."""
     room = margins or Margins()
-    width = WIDTH if count >= across else _WIDTHS[count]
-    return _placed(count, min(across, count), height, room, width)
+    across = min(across, count)
+    width = _ALONE if across == 1 else WIDTH
+    return _placed(count, across, height, room, width)
 
 
 def _placed(count: int, across: int, height: float, room: Margins, width: float) -> "tuple[Figure, list[Axes]]":
     down = -(-count // across)
-    total = room.top + room.bottom + down * height + (down - 1) * room.down
+    gaps = [room.down[row % len(room.down)] for row in range(down)]
+    total = room.top + room.bottom + down * height + sum(gaps[:-1])
     panel = (width - room.left - room.right - (across - 1) * room.across) / across
     figure = new_figure(width, total)
     figure.set_layout_engine("none")
@@ -109,7 +111,7 @@ def _placed(count: int, across: int, height: float, room: Margins, width: float)
     for place in range(count):
         row, column = divmod(place, across)
         left = room.left + column * (panel + room.across)
-        bottom = total - room.top - (row + 1) * height - row * room.down
+        bottom = total - room.top - (row + 1) * height - sum(gaps[:row])
         panels.append(figure.add_axes((left / width, bottom / total, panel / width, height / total)))
     return figure, panels
 

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from harness.fingerprint import canonical
 from harness.reporting import notation
 from harness.reporting.figures import GREY, Styles, drawing_style
-from harness.reporting.plots.layout import Margins, few_ticks, fitted, log_scale, panel_grid, panel_title, quiet, style_of
+from harness.reporting.plots.layout import Margins, few_ticks, log_scale, panel_grid, panel_title, quiet, style_of
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.tables import Analysis, ArmRow, DatasetTable
 from harness.spec import ArmSpec
@@ -140,9 +140,8 @@ def draw_sensitivity(data: Sensitivity, styles: Styles) -> "Figure":
     bands = -(-len(series) // across)
     with drawing_style():
         figure, places = panel_grid(
-            2 * bands * across, across=across, height=0.95, margins=Margins(0.62, 0.15, 0.45, 0.45, 0.3, 0.72)
+            2 * bands * across, across=across, height=0.95, margins=Margins(0.62, 0.15, 0.45, 0.3, 0.3, (0.12, 0.85))
         )
-        _pull_together(places, across)
         limits = _limits(data)
         for place, one in enumerate(series):
             band, column = divmod(place, across)
@@ -160,14 +159,6 @@ def draw_sensitivity(data: Sensitivity, styles: Styles) -> "Figure":
         for axes in places:
             axes.set_visible(axes.has_data())
     return figure
-
-
-def _pull_together(places: "list[Axes]", across: int) -> None:
-    """Move each lower panel up to the one that it belongs to."""
-    for place, axes in enumerate(places):
-        if (place // across) % 2:
-            above, box = places[place - across].get_position(), axes.get_position()
-            axes.set_position((box.x0, above.y0 - 1.12 * box.height, box.width, box.height))
 
 
 def _limits(data: Sensitivity) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -204,7 +195,6 @@ def _draw_series(upper: "Axes", lower: "Axes", one: Series, style: tuple[str, st
             lower.plot(point.value, share, marker, color=colour, markersize=4.5, markerfacecolor=fill)
     upper.tick_params(labelbottom=False)
     lower.set_xlim(*upper.get_xlim())
-    lower.set_xlabel(fitted(one.setting.replace("_", " "), 1.6), fontsize=8)
     panel_title(upper, one.setting, one.of, style)
 
 
@@ -254,5 +244,3 @@ def sensitivity_caption(data: Sensitivity) -> tuple[str, str]:
     if len(data.series) > data.shown:
         caption += f" {len(data.series) - data.shown:,} further series are in the CSV beside it."
     return f"Metric and contamination over settings. {'; '.join(said)}.", caption
-
-

@@ -113,7 +113,9 @@ def draw_tradeoff(data: Tradeoff, styles: Styles) -> "Figure":
     drawn = data.panels[: data.shown]
     most = max(arm.contamination for panel in drawn for arm in panel.arms)
     with drawing_style():
-        figure, places = panel_grid(len(drawn), across=2, height=2.5, margins=Margins(0.55, 0.15, 0.3, 0.5, 0.5, 0.55))
+        figure, places = panel_grid(
+            len(drawn), across=2, height=2.5, margins=Margins(0.55, 0.15, 0.3, 0.5, 0.5, (0.55,))
+        )
         for axes, panel in zip(places, drawn, strict=True):
             _draw_panel(axes, panel, styles)
             axes.set_ylim(-4.0 * most, 112.0 * most)
