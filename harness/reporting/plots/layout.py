@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from harness.reporting.figures import FAINT, GREY, INK, WIDTH, new_figure, shown_name
+from harness.stats import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,10 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Margins",
+    "arrowhead",
     "axis_note",
     "few_ticks",
     "fitted",
     "log_scale",
+    "off_scale",
     "panel_grid",
     "panel_title",
     "quiet",
@@ -35,6 +40,7 @@ _UNITS = 64.0
 _INCH = 72.0
 _LINE = 9.5
 _SOME = 3
+_FAR = 4.0
 _NARROW = 30.0
 """Axes that span less than this ratio have ticks at 1, 2 and 5."""
 
@@ -136,6 +142,38 @@ def row_chart(
         axes.spines["left"].set_visible(False)
         quiet(axes, "x")
     return figure, panels
+
+
+def off_scale(values: Sequence[Interval]) -> tuple[float, float]:
+    """Return axis ends that hold every interval but those far from the others, for which arrowheads stand."""
+    middle = float(np.median([value.mean for value in values]))
+    reach = [max(abs(value.low - middle), abs(value.high - middle)) for value in values]
+    most = _FAR * float(np.median(reach))
+    near = [value for value, far in zip(values, reach, strict=True) if far <= most]
+    low, high = min(value.low for value in near), max(value.high for value in near)
+    margin = 0.05 * (high - low) or 0.01
+    return low - margin, high + margin
+
+
+def arrowhead(axes: "Axes", value: float, line: float, colour: str) -> bool:
+    """Draw an arrowhead with the value where it lies beyond the axis; tell whether it does."""
+    low, high = axes.get_xlim()
+    if low <= value <= high:
+        return False
+    left = value < low
+    edge = low + 0.012 * (high - low) if left else high - 0.012 * (high - low)
+    axes.plot(edge, line, "<" if left else ">", color=colour, markersize=5.5)
+    axes.annotate(
+        f"{value:.3f}",
+        (edge, line),
+        (6 if left else -6, 0),
+        textcoords="offset points",
+        ha="left" if left else "right",
+        va="center",
+        fontsize=7.5,
+        color=GREY,
+    )
+    return True
 
 
 def quiet(axes: "Axes", which: str = "both") -> None:
