@@ -108,8 +108,14 @@ class Composer:
         if not row.size:
             return negatives
         score = negatives.score.copy()
-        score[row, column] = self._scores(self.mining.teacher, pool.query[row], negatives.document[row, column])
+        score[row, column] = self.scores(pool.query[row], negatives.document[row, column])
         return replace(negatives, score=score)
+
+    def scores(self, query: IntArray, document: IntArray) -> FloatArray:
+        """Have the first teacher score pairs of query and document indices. Shape (n,)."""
+        if not query.size:
+            return np.zeros(0, dtype=np.float32)
+        return self._scores(self.mining.teacher, query, document)
 
     def _pool(self, teacher: Component) -> Pool:
         return build_pool(teacher_of(teacher), self.collection, "train", self.mining.depth, self.work)

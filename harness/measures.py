@@ -6,7 +6,7 @@ from pydantic import Field
 
 from harness.spec import Spec
 
-__all__ = ["AuditRecord", "BatchingRecord", "Clustering", "Histograms", "RefreshRecord", "Yield"]
+__all__ = ["AuditRecord", "BatchingRecord", "Clustering", "Differences", "Histograms", "RefreshRecord", "Yield"]
 
 
 def _nothing(count: int) -> bool:
@@ -51,6 +51,21 @@ class Histograms(Spec):
     counts: dict[Literal["positive", "negative", "removed", "hidden"], tuple[int, ...]]
 
 
+class Differences(Spec):
+    """How far below its positive each negative lies: positive minus negative teacher score, counted in equal bins.
+
+    All arms of a teacher share the bins; `edges` has one entry more than `counts`, and
+    0 is one of them: what lies left of it scores above its positive.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
 class AuditRecord(Spec):
     """What the mined negatives are.
 
@@ -58,7 +73,8 @@ class AuditRecord(Spec):
     hidden positives. `hardness` is the mean over negatives with a teacher score of
     score minus its positive's score. `overlap` is the overlap coefficient of the
     densities of positive and negative scores, `auc` the probability that a positive
-    scores above a negative (ties count half), both pooled over queries.
+    scores above a negative (ties count half), both pooled over queries. `differences`
+    is None in records that were written before it was kept.
     """
 
     negatives: int
@@ -71,6 +87,7 @@ class AuditRecord(Spec):
     overlap: float | None
     auc: float | None
     histograms: Histograms
+    differences: Annotated[Differences | None, Field(exclude_if=_absent)] = None
 
 
 class RefreshRecord(Spec):

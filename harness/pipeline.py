@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from harness.audit import audit, negatives_digest, yields
+from harness.audit import audit, is_hidden, negatives_digest, yields
 from harness.collection import Collection, IntArray
 from harness.composition import Composed, Composer, RepeatedMining
 from harness.environment import environment
@@ -23,6 +23,7 @@ from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
 from harness.record import Failure, MemoryRetry, RunRecord, Stopping, read_record, write_record
 from harness.registry import BASES, LOSSES, REFRESHES
+from harness.run_tables import LongTables, MinedNegatives
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, Component, MiningSpec, RunSpec
 from harness.teachers.base import Workspace, excluded_documents
@@ -47,8 +48,8 @@ class Mined:
 
     Pairs that repair relabelled stand behind the labelled ones, with the negatives of a
     row of their query. `negative` has shape (n, k), or (epochs, n, k) where they are
-    redrawn; `yields` and `audit` are then those of the first epoch. `pace` counts the
-    pairs before repair: they set the number of steps. `again` mines anew during training.
+    redrawn; `yields`, `audit` and `table` are then those of the first epoch. `pace` counts
+    the pairs before repair: they set the number of steps. `again` mines anew during training.
     """
 
     query: IntArray
@@ -60,6 +61,7 @@ class Mined:
     yields: Yield | None = None
     audit: AuditRecord | None = None
     negatives_hash: str = ""
+    table: MinedNegatives | None = None
     again: RepeatedMining | None = None
 
 
@@ -94,10 +96,10 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
         return done
-    per_query = trace = None
+    per_query, trace, long = None, None, LongTables()
     checkpoints = Checkpoints(runs.parent / "checkpoints" / spec.fingerprint, checkpoint_minutes, maker())
     try:
-        record, per_query, trace = run(spec, work, checkpoints)
+        record, per_query, trace, long = run(spec, work, checkpoints)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
@@ -108,17 +110,18 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
             environment=environment(),
             failure=Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc()),
         )
-    write_record(runs, record, per_query, trace)
+    write_record(runs, record, per_query, trace, long)
     checkpoints.discard()
     return record
 
 
 class Finished(NamedTuple):
-    """What a run came to: its record, its metrics per query, and the scores of its training pairs if it had any."""
+    """What a run came to: its record, and row by row what it measured, trained on if it did, ranked and mined."""
 
     record: RunRecord
     per_query: "pd.DataFrame"
     trace: "pd.DataFrame | None"
+    long: LongTables
 
 
 def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) -> Finished:
@@ -170,7 +173,8 @@ def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None) 
         stopping=_stopping(trained),
         memory=None if retry is None else MemoryRetry(**asdict(retry)),
     )
-    return Finished(record, evaluation.per_query, _trace(collection, mined, trained))
+    long = LongTables(evaluation.rankings, mined.table)
+    return Finished(record, evaluation.per_query, _trace(collection, mined, trained), long)
 
 
 def _trace(collection: Collection, mined: Mined, trained: Trained) -> "pd.DataFrame | None":
@@ -261,6 +265,16 @@ def _described(composer: Composer, drawn: list[Composed], trained: BoolArray) ->
         yields=found.model_copy(update={"relabelled": len(added), "suspected": _suspects(first)}),
         audit=audit(pool, negatives, collection.split("train"), kept),
         negatives_hash=_negatives_hash(collection, drawn, kept),
+        table=MinedNegatives(
+            query_ids=collection.query_ids,
+            document_ids=collection.document_ids,
+            query=query,
+            positive=positive,
+            positive_score=np.concatenate([pool.positive[kept], composer.scores(query[kept.sum() :], added)]),
+            document=documents[0],
+            score=negatives.score[rows],
+            hidden=is_hidden(pool, negatives, collection.split("train"))[rows],
+        ),
     )
 
 

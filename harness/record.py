@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from harness.errors import StorageError, storage_error
 from harness.measures import AuditRecord, BatchingRecord, Histograms, RefreshRecord, Yield
+from harness.run_tables import LongTables, write_negatives, write_rankings
 from harness.spec import ArmSpec, MetricName, PlannedRun, RunSpec, Spec, SweepPlan
 from harness.store import write_file
 
@@ -148,13 +149,20 @@ class RunRecord(Spec):
     schema_version: Literal[1] = 1
 
 
+_NO_TABLES = LongTables()
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write a text file so that it is there in full or not at all; raise StorageError if it cannot be."""
     return write_file(path, text.encode())
 
 
 def write_record(
-    runs: Path, record: RunRecord, per_query: "pd.DataFrame | None", trace: "pd.DataFrame | None" = None
+    runs: Path,
+    record: RunRecord,
+    per_query: "pd.DataFrame | None",
+    trace: "pd.DataFrame | None" = None,
+    long: LongTables = _NO_TABLES,
 ) -> Path:
     """Put a run under `runs/<fingerprint>`, whole or not at all; an earlier failure gives way.
 
@@ -169,6 +177,10 @@ def write_record(
                 per_query.loc[:, list(PER_QUERY_COLUMNS)].to_parquet(draft / "per_query.parquet", index=False)
             if trace is not None:
                 trace.loc[:, list(TRACE_COLUMNS)].to_parquet(draft / "trace.parquet", index=False, compression="zstd")
+            if long.rankings:
+                write_rankings(draft / "rankings.parquet", long.rankings)
+            if long.negatives is not None:
+                write_negatives(draft / "negatives.parquet", long.negatives)
             write_text(draft / "record.json", record.model_dump_json(indent=1) + "\n")
             _replace_folder(draft, target)
         finally:

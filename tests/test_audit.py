@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.audit import auc, audit, is_hidden, negatives_digest, overlap, yields
+from harness.audit import auc, audit, difference_edges, is_hidden, negatives_digest, overlap, yields
 from harness.collection import Judgements
+from harness.measures import AuditRecord
 from harness.mining.base import PADDING, Negatives, Pool, key_of
 from harness.mining.shortage import Served
 
@@ -82,6 +83,49 @@ def test_histograms_hold_every_score_on_an_axis_that_the_negatives_do_not_move()
     assert first.edges == other.edges
     assert first.edges[0] == -0.2
     assert first.edges[-1] == pytest.approx(0.9)
+
+
+def test_differences_count_the_negatives_left_and_right_of_their_positive():
+    above = replace(chosen(), score=np.array([[0.9, 0.8], [0.1, np.nan]], dtype=np.float32))
+
+    found = audit(toy_pool(), above, ROWS, BOTH).differences
+
+    zero = found.edges.index(0.0)
+    assert sum(found.counts[:zero]) == 1  # 0.9 beside a positive of 0.8
+    assert found.counts[zero] == 1  # as high as its positive
+    assert found.counts[next(bin_ for bin_, edge in enumerate(found.edges) if edge > 0.4) - 1] == 1
+    assert sum(found.counts) == 3
+    assert len(found.edges) == len(found.counts) + 1
+
+
+def test_the_axis_of_differences_has_room_for_every_candidate_and_any_random_negative():
+    edges = difference_edges(toy_pool())
+
+    assert edges.tolist() == list(audit(toy_pool(), chosen(), ROWS, BOTH).differences.edges)
+    assert edges[0] == pytest.approx(0.8 - 0.9, abs=edges[1] - edges[0])
+    assert edges[0] <= np.float32(0.8) - np.float32(0.9)
+    assert edges[-1] == pytest.approx(0.8 + 0.2, abs=edges[1] - edges[0])
+    assert edges[-1] >= 1.0
+    assert np.diff(edges) == pytest.approx(np.full(len(edges) - 1, 1.1 / 60))
+
+
+def test_a_pool_whose_scores_are_all_alike_has_an_axis_too():
+    alike = replace(toy_pool(), score=np.zeros((2, 3), dtype=np.float32), positive=np.zeros(2, dtype=np.float32))
+
+    for pool in (alike, replace(alike, score=np.full((2, 3), -np.inf, dtype=np.float32))):
+        edges = difference_edges(pool)
+        assert edges[0] == 0.0
+        assert edges[-1] > 0.0
+
+
+def test_records_without_differences_are_read_and_dumped_as_they_were():
+    record = audit(toy_pool(), chosen(), ROWS, BOTH)
+
+    old = record.model_copy(update={"differences": None})
+
+    assert "differences" not in old.model_dump()
+    assert AuditRecord.model_validate_json(old.model_dump_json()) == old
+    assert AuditRecord.model_validate_json(record.model_dump_json()) == record
 
 
 def test_without_negatives_there_is_nothing_to_measure():

@@ -209,7 +209,7 @@ def test_early_stopping_records_its_looks_at_dev_and_reads_no_test_query(work, m
         return found
 
     monkeypatch.setattr(pipeline, "train_within_memory", watched)
-    record, per_query, _ = run(stopping_early(), work)
+    record, per_query, *_ = run(stopping_early(), work)
 
     looks = dict(zip(record.stopping.steps, record.stopping.values, strict=True))
     assert record.stopping.steps[-1] == record.steps == len(record.losses) <= 3

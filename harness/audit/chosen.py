@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from harness.collection import Judgements
 from harness.fingerprint import digest
-from harness.measures import AuditRecord, Histograms, Yield
+from harness.measures import AuditRecord, Differences, Histograms, Yield
 from harness.mining.base import Negatives, Pool
 from harness.mining.shortage import Served
 
-__all__ = ["auc", "audit", "is_hidden", "negatives_digest", "overlap", "score_edges", "yields"]
+__all__ = ["auc", "audit", "difference_edges", "is_hidden", "negatives_digest", "overlap", "score_edges", "yields"]
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -54,6 +54,7 @@ def audit(pool: Pool, negatives: Negatives, rows: Judgements, trained: BoolArray
         "removed": pool.score[removed],
         "hidden": pool.score[concealed],
     }
+    apart = difference_edges(pool)
     total = int(filled.sum())
     return AuditRecord(
         negatives=total,
@@ -69,6 +70,7 @@ def audit(pool: Pool, negatives: Negatives, rows: Judgements, trained: BoolArray
             edges=tuple(float(edge) for edge in edges),
             counts={kind: _counted(scores, edges) for kind, scores in kinds.items()},
         ),
+        differences=Differences(edges=tuple(map(float, apart)), counts=_counted(-gap, apart)),
     )
 
 
@@ -88,6 +90,18 @@ def score_edges(pool: Pool) -> npt.NDArray[np.float64]:
     if low >= -1.0 and high <= 1.0:
         low = min(low, _LOW_COSINE)
     return np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
+
+
+def difference_edges(pool: Pool) -> npt.NDArray[np.float64]:
+    """Return bin edges over positive minus negative score, for any negative that `score_edges` has room for.
+
+    They depend on the pool alone, so that every miner on it has the same axis, and 0 is
+    one of them.
+    """
+    best = pool.score.max(axis=1, initial=-np.inf)
+    low, high = float((pool.positive - best).min(initial=0.0)), float(pool.positive.max() - score_edges(pool)[0])
+    width = (high - low) / _BINS if high > low else 1.0 / _BINS
+    return width * np.arange(np.floor(low / width), max(np.ceil(high / width), 1.0) + 1.0) + 0.0  # no -0.0
 
 
 def is_hidden(pool: Pool, negatives: Negatives, rows: Judgements) -> BoolArray:

@@ -1,16 +1,17 @@
 """Evaluate a model on its run's own dataset and on further ones."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.collection import Collection
 from harness.errors import DataError
 from harness.evaluation.own_document import own_documents
-from harness.evaluation.rankings import evaluate_split
+from harness.evaluation.rankings import evaluate_split, ranked_split
 from harness.evaluation.sets import set_names, split_label
 from harness.mining.base import PADDING
 from harness.record import METRICS, EvaluatedSplit
+from harness.run_tables import Ranking
 from harness.sources.kept import load_collection
 from harness.spec import Component, DropOwn, RunSpec
 from harness.store import Store
@@ -19,6 +20,8 @@ from harness.teachers.dense import encode, prompt_of
 if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
+
+    from harness.mining.base import FloatArray
 
 __all__ = [
     "SPLITS",
@@ -38,10 +41,14 @@ _ENCODE_BATCH = 256
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One row per query with the columns of `record.PER_QUERY_COLUMNS`, and what each split was measured on."""
+    """One row per query with the columns of `record.PER_QUERY_COLUMNS`, and what each split was measured on.
+
+    `rankings` hold the first documents of those queries, a ranking for each split.
+    """
 
     per_query: "pd.DataFrame"
     splits: dict[str, EvaluatedSplit]
+    rankings: tuple[Ranking, ...]
 
 
 def evaluate(
@@ -60,18 +67,28 @@ def evaluate(
     """
     import pandas as pd
 
+    embedded = _embedded(model, collection, splits, document_model)
+    frames = [evaluate_split(collection, *each, drop_own=drop_own) for each in embedded]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _embedded(
+    model: "SentenceTransformer",
+    collection: Collection,
+    splits: Sequence[str],
+    document_model: "SentenceTransformer | None",
+) -> "Iterator[tuple[str, FloatArray, FloatArray]]":
+    """Yield each split that has queries, with the vectors of those (q, d) and of the corpus (n, d)."""
     present = [split for split in splits if collection.split(split).queries.size]
     if not present:
         message = f"{collection.name} has no {' or '.join(splits)} queries to evaluate"
         raise DataError(message)
     reader = document_model or model
     documents = encode(reader, collection.document_texts, prompt_of(reader, "document"), _ENCODE_BATCH)
-    frames = []
     for split in present:
         asked = [collection.query_texts[query] for query in collection.split(split).queries]
         vectors = encode(model, asked, prompt_of(model, "query"), _ENCODE_BATCH)
-        frames.append(evaluate_split(collection, split, vectors, documents, drop_own=drop_own))
-    return pd.concat(frames, ignore_index=True)
+        yield split, vectors, documents
 
 
 def means(per_query: "pd.DataFrame") -> dict[str, float]:
@@ -94,15 +111,20 @@ def evaluate_run(
     """Evaluate on the run's own collection, then on one further set after the other."""
     import pandas as pd
 
-    frames, splits = [evaluate(model, own, spec.drop_own, document_model=document_model)], described(own, spec.drop_own)
+    def ranked(collection: Collection) -> "Iterator[tuple[pd.DataFrame, Ranking]]":
+        for each in _embedded(model, collection, SPLITS, document_model):
+            yield ranked_split(collection, *each, drop_own=spec.drop_own)
+
+    found, splits = list(ranked(own)), described(own, spec.drop_own)
     for name, dataset in zip(set_names(spec.evaluate), spec.evaluate, strict=True):
         collection = load_collection(dataset, store)
-        frame = evaluate(model, collection, spec.drop_own, document_model=document_model)
-        frame["split"] = [split_label(split, name) for split in frame["split"]]
-        frames.append(frame)
+        for frame, ranking in ranked(collection):
+            label = split_label(ranking.split, name)
+            found.append((frame.assign(split=label), replace(ranking, split=label)))
         here = described(collection, spec.drop_own)
         splits |= {split_label(split, name): each for split, each in here.items()}
-    return Evaluation(pd.concat(frames, ignore_index=True), splits)
+    frames, rankings = zip(*found, strict=True)
+    return Evaluation(pd.concat(frames, ignore_index=True), splits, rankings)
 
 
 def described(collection: Collection, drop_own: DropOwn) -> dict[str, EvaluatedSplit]:

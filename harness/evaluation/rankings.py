@@ -10,6 +10,7 @@ from harness.evaluation.metrics import DEEPEST, per_query_metrics
 from harness.evaluation.own_document import own_documents
 from harness.evaluation.separation import HARD, auc_per_query
 from harness.mining.base import PADDING
+from harness.run_tables import Ranking
 from harness.spec import DropOwn
 from harness.teachers.base import Candidates
 from harness.teachers.rows import Rows, inner_products
@@ -18,7 +19,7 @@ from harness.teachers.search import exact_top_k, id_order, reordered
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["evaluate_split", "runs_of"]
+__all__ = ["evaluate_split", "ranked_split", "runs_of"]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -35,6 +36,24 @@ def evaluate_split(
     not found. The AUC of a query compares its relevant documents, by their exact scores
     wherever they rank, with its hardest non-positives.
     """
+    return _scored(collection, split, queries, documents, drop_own)[0]
+
+
+def ranked_split(
+    collection: Collection, split: str, queries: FloatArray, documents: FloatArray, *, drop_own: DropOwn = "auto"
+) -> "tuple[pd.DataFrame, Ranking]":
+    """Return what `evaluate_split` does, with the ranking that it is measured on, down to the deepest metric."""
+    frame, top = _scored(collection, split, queries, documents, drop_own)
+    names = tuple(frame["query_id"])
+    row = {collection.query_ids[query]: place for place, query in enumerate(collection.split(split).queries)}
+    order = [row[name] for name in names]
+    return frame, Ranking(split, names, collection.document_ids, top.document[order], top.score[order])
+
+
+def _scored(
+    collection: Collection, split: str, queries: FloatArray, documents: FloatArray, drop_own: DropOwn
+) -> "tuple[pd.DataFrame, Candidates]":
+    """Return the metrics, sorted by query id, and the ranking, in the order of `queries`."""
     rows = collection.split(split)
     own = own_documents(collection, split, drop_own)
     found = _ranked(queries, documents, rows, own, id_order(collection.document_ids, descending=True))
@@ -44,7 +63,7 @@ def evaluate_split(
     auc = dict(zip(names, _auc(queries, documents, rows, own, found).tolist(), strict=True))
     frame["auc"] = frame["query_id"].map(auc).astype("float64")
     frame.insert(0, "split", split)
-    return frame
+    return frame, top
 
 
 def _ranked(queries: FloatArray, documents: FloatArray, rows: Judgements, own: IntArray, place: IntArray) -> Candidates:

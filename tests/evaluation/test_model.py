@@ -31,7 +31,7 @@ def work(tmp_path_factory) -> Workspace:
 def test_a_further_set_is_measured_as_if_it_were_the_runs_own(work):
     alone = run(spec().model_copy(update={"dataset": OTHER}), work)[1]
 
-    record, rows, _ = run(spec(OTHER), work)
+    record, rows, *_ = run(spec(OTHER), work)
 
     there = rows[rows["split"].isin(["dev@synthetic", "test@synthetic"])].reset_index(drop=True)
     assert tuple(rows.columns) == PER_QUERY_COLUMNS
@@ -51,7 +51,7 @@ def test_a_further_set_changes_nothing_on_the_runs_own(work):
 
 
 def test_what_each_split_was_measured_on_is_recorded(work):
-    record, _, _ = run(spec(OTHER), work)
+    record, *_ = run(spec(OTHER), work)
 
     digests = [load_collection(dataset, work.store).digest for dataset in (OWN, OTHER)]
     assert [record.evaluated[split].digest for split in ("test", "test@synthetic")] == digests

@@ -213,7 +213,7 @@ def test_evaluation_searches_the_index_that_was_trained_on(work, collection, mon
         return models[-1]
 
     monkeypatch.setattr(Static, "load", kept)
-    record, per_query, _ = run(SPEC, work)
+    record, per_query, *_ = run(SPEC, work)
 
     trained, base = models
     untrained = load(Static(), max_length=32, texts=(*collection.document_texts, *collection.query_texts))
