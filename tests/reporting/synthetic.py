@@ -10,6 +10,7 @@ import synthetic_tables as tables
 
 from harness.evaluation.sets import set_names
 from harness.fingerprint import digest
+from harness.measures import Differences
 from harness.record import (
     METRICS,
     AuditRecord,
@@ -120,6 +121,12 @@ def _histograms(arm: Arm, rng: np.random.Generator) -> Histograms:
     return Histograms(edges=tuple(float(edge) for edge in edges), counts=counts)
 
 
+def _differences(arm: Arm, rng: np.random.Generator) -> Differences:
+    edges = 0.05 * np.arange(-10, 21)
+    counts = np.histogram(rng.normal(0.2 - arm.contamination, 0.15, 8000), bins=edges)[0]
+    return Differences(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
+
+
 def _audit(arm: Arm, rng: np.random.Generator) -> AuditRecord:
     hidden = round(8000 * arm.contamination)
     return AuditRecord(
@@ -133,6 +140,7 @@ def _audit(arm: Arm, rng: np.random.Generator) -> AuditRecord:
         overlap=0.4 + arm.contamination,
         auc=0.88 - arm.contamination,
         histograms=_histograms(arm, rng),
+        differences=_differences(arm, rng),
     )
 
 

@@ -115,7 +115,8 @@ def jaccard_matrix(sets: Sequence[npt.NDArray[np.uint64]]) -> FloatArray:
     both = (holds @ holds.T).toarray()
     sizes = np.diff(ends)
     either = sizes[:, None] + sizes[None, :] - both
-    return np.divide(both, either, out=np.ones_like(both), where=either > 0)
+    index: FloatArray = np.divide(both, either, out=np.ones_like(both), where=either > 0)
+    return index
 
 
 def similar_together(jaccard: FloatArray) -> list[int]:
@@ -170,7 +171,7 @@ def _draw(matrix: Matrix) -> "Figure":
     cells = [["" if np.isnan(value) else f"{100.0 * value:.0f}" for value in line] for line in matrix.jaccard]
     rows = [f"{place}  {notation.plain(name)}" for place, name in enumerate(matrix.names, 1)]
     columns = [str(place) for place in range(1, len(rows) + 1)]
-    return heat_map(matrix.jaccard, cells, rows, columns, bounds=(0.0, 1.0), cell=_CELL)
+    return heat_map(matrix.jaccard, cells, (rows, columns), bounds=(0.0, 1.0), cell=_CELL)
 
 
 def agreement_rows(data: Agreement) -> Rows:

@@ -45,7 +45,8 @@ class LossPanel:
     """One arm: shares of examples per bin, (n,), in the first and last epoch, their medians, and what lies beyond.
 
     `edges` (n + 1,) are those of all arms with the same `loss`, even on the axis that is
-    drawn, which is logarithmic with `log`. `first` is None for a training of one epoch; `beyond` is the share of the last epoch above the last edge.
+    drawn, which is logarithmic with `log`. `first` is None for a training of one epoch;
+    `beyond` is the share of the last epoch above the last edge.
     """
 
     arm: str
@@ -211,7 +212,7 @@ def example_losses_caption(data: ExampleLosses) -> tuple[str, str]:
     caption = (
         f"Loss of single training examples on {notation.plain(data.dataset)}, seeds "
         f"pooled: first epoch (filled, median dotted) and last epoch (line, median solid). {scale}at the "
-        f"{_CUT:g}th percentile of all arms with the same loss function; a share beyond is named from 1 % on. Examples whose loss "
-        "stays high to the end are those that their negatives contradict, or the hardest."
+        f"{_CUT:g}th percentile of all arms with the same loss function; a share beyond is named from 1 % on. "
+        "Examples whose loss stays high to the end are those that their negatives contradict, or the hardest."
     )
     return alt, caption + left_out(len(data.panels) - len(data.shown))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.reporting.comparisons import paired
 from harness.reporting.plots.kept_tables import read_table, run_folder
@@ -95,17 +96,19 @@ def extremes(results: Results, folder: Path, a: str, b: str, n: int = 10) -> tup
         pair = paired(cell, other) if cell is not None and other is not None else None
         if cell is not None and other is not None and pair is not None:
             left, right = (scores.mean(axis=1) for scores in pair)
-            order = np.argsort(right - left, kind="stable")
-            apart = (left - right)[order]
-            gained = order[apart > _TIE][:n].tolist()
-            lost = order[apart < -_TIE][::-1][:n].tolist()
-            # equal losses come out of the turned order in reverse
-            lost = sorted(np.argsort(left - right, kind="stable")[: len(lost)].tolist(), key=lambda q: left[q] - right[q])
+            gained, lost = _largest(left - right, n), _largest(right - left, n)
             case = _Cases(folder, cell, other, left.tolist(), right.tolist()).case
             found.append(
                 Extremes(dataset, a, b, _seeds(cell, other)[2], tuple(map(case, gained)), tuple(map(case, lost)))
             )
     return tuple(found)
+
+
+def _largest(apart: npt.NDArray[np.float64], n: int) -> list[int]:
+    """Return where the largest positive entries of `apart` (m,) are, at most `n`, ties in their order."""
+    order = np.argsort(-apart, kind="stable")
+    places: list[int] = order[apart[order] > _TIE][:n].tolist()
+    return places
 
 
 def _seeds(cell: Cell, other: Cell) -> tuple[int, int, int | None]:
@@ -120,11 +123,11 @@ class _Cases:
     """Looks up what was kept of the queries that two arms have in common."""
 
     def __init__(self, folder: Path, cell: Cell, other: Cell, left: list[float], right: list[float]) -> None:
-        seeds = _seeds(cell, other)
+        seed, other_seed, _ = _seeds(cell, other)
         self._queries = cell.queries
         self._left, self._right = left, right
         self._kept = _kept(folder, cell)
-        self._first = [_rankings(folder, one, seed) for one, seed in zip((cell, other), seeds, strict=False)]
+        self._first = [_rankings(folder, cell, seed), _rankings(folder, other, other_seed)]
 
     def case(self, place: int) -> Case:
         query, kept = self._queries[place], self._kept
@@ -143,11 +146,17 @@ def _kept(folder: Path, cell: Cell) -> _Kept:
     if judged is not None:
         relevant = judged[(judged["split"] == "test") & (judged["relevance"] > 0)]
         positives = {
-            str(query): tuple(map(str, names)) for query, names in relevant.groupby("query_id", observed=True)["document_id"]
+            str(query): tuple(map(str, names))
+            for query, names in relevant.groupby("query_id", observed=True)["document_id"]
         }
-    texts = {} if kept is None else {
-        (str(kind), str(name)): str(words) for kind, name, words in zip(kept["kind"], kept["id"], kept["text"], strict=True)
-    }
+    texts = (
+        {}
+        if kept is None
+        else {
+            (str(kind), str(name)): str(words)
+            for kind, name, words in zip(kept["kind"], kept["id"], kept["text"], strict=True)
+        }
+    )
     return _Kept(positives, texts)
 
 
@@ -159,4 +168,6 @@ def _rankings(folder: Path, cell: Cell, seed: int) -> dict[str, tuple[str, ...]]
     if frame is None:
         return {}
     first = frame[(frame["split"] == "test") & (frame["rank"] <= _FIRST)].sort_values("rank", kind="stable")
-    return {str(query): tuple(map(str, names)) for query, names in first.groupby("query_id", observed=True)["document_id"]}
+    return {
+        str(query): tuple(map(str, names)) for query, names in first.groupby("query_id", observed=True)["document_id"]
+    }

@@ -1,12 +1,11 @@
 """How far each mined negative scores below its own positive, one panel per arm."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.record import AuditRecord
 from harness.reporting import notation
 from harness.reporting.figures import GREY, INK, Styles, drawing_style, shown_name
 from harness.reporting.plots.choice import MOST_PANELS, chosen, left_out
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Gap", "Gaps", "compute", "draw_gaps", "gaps_caption", "gaps_rows", "share_below_zero"]
 
 FloatArray = npt.NDArray[np.float64]
-
-
-class _Counted(Protocol):
-    @property
-    def edges(self) -> tuple[float, ...]: ...
-    @property
-    def counts(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -74,13 +66,10 @@ def compute(analysis: Analysis) -> tuple[Gaps, ...]:
     )
 
 
-def _differences(audit: AuditRecord | None) -> "_Counted | None":
-    return cast("_Counted | None", getattr(audit, "differences", None))
-
-
 def _added(cell: Cell) -> tuple[FloatArray, FloatArray] | None:
     """Add up the counts of an arm's seeds; seeds with other edges than the first are left out."""
-    found = [each for run in cell.runs if (each := _differences(run.audit)) is not None and sum(each.counts) > 0]
+    audits = [run.audit.differences for run in cell.runs if run.audit is not None]
+    found = [each for each in audits if each is not None and sum(each.counts) > 0]
     if not found:
         return None
     alike = [each.counts for each in found if each.edges == found[0].edges]
@@ -88,13 +77,13 @@ def _added(cell: Cell) -> tuple[FloatArray, FloatArray] | None:
 
 
 def _density(edges: FloatArray, counts: FloatArray) -> FloatArray:
-    return counts / (counts.sum() * np.diff(edges))
+    density: FloatArray = counts / (counts.sum() * np.diff(edges))
+    return density
 
 
 def share_below_zero(edges: FloatArray, counts: FloatArray) -> float:
-    """Return the share of `counts` (n,) below zero; the bin that holds zero counts in proportion. Edges (n + 1,)."""
-    inside = np.clip((0.0 - edges[:-1]) / np.diff(edges), 0.0, 1.0)
-    return float((counts * inside).sum() / counts.sum())
+    """Return the share of `counts` (n,) in bins that end at zero or below; zero is one of the `edges` (n + 1,)."""
+    return float(counts[edges[1:] <= 0.0].sum() / counts.sum())
 
 
 def draw_gaps(data: Gaps, styles: Styles) -> "Figure":

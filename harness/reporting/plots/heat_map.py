@@ -25,22 +25,21 @@ FloatArray = npt.NDArray[np.float64]
 def heat_map(
     values: FloatArray,
     cells: Sequence[Sequence[str]],
-    rows: Sequence[str],
-    columns: Sequence[str],
+    names: tuple[Sequence[str], Sequence[str]],
     *,
     bounds: tuple[float, float],
     cell: float,
-    title: str = "",
 ) -> "Figure":
     """Draw `values` (n, m), shaded between `bounds` and grey where NaN, with the texts of `cells` in them.
 
-    `cell` is the width of a cell in inches; a name that does not fit is cut.
+    `names` are those of the rows and of the columns. `cell` is the width of a cell in inches; a name that does not fit is cut.
     """
+    rows, columns = names
     beside = [fitted(name, _NAMES) for name in rows]
     above = [fitted(name, cell - 0.04, 7.5) for name in columns]
     left = 0.12 + max(text_width(name) for name in beside)
-    top = 0.25 + (0.2 if title else 0.0)
-    width = max(left + cell * len(columns) + _EDGE, left + text_width(title) + _EDGE)
+    top = 0.25
+    width = left + cell * len(columns) + _EDGE
     height = top + _ROW * len(rows) + _EDGE
     low, high = bounds
     shade = (values - low) / (high - low if high > low else 1.0)
@@ -65,6 +64,4 @@ def heat_map(
         axes.tick_params(length=0, labeltop=True, labelbottom=False)
         for spine in axes.spines.values():
             spine.set_visible(False)
-        if title:
-            figure.text(left / width, 1.0 - 0.05 / height, title, va="top", fontsize=8, fontweight="bold", color=INK)
     return figure

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.reporting import notation
 from harness.reporting.figures import FAINT, GREY, INK, WIDTH, new_figure, shown_name
 from harness.stats import Interval
 
@@ -155,8 +156,8 @@ def off_scale(values: Sequence[Interval]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def arrowhead(axes: "Axes", value: float, line: float, colour: str) -> bool:
-    """Draw an arrowhead with the value where it lies beyond the axis; tell whether it does."""
+def arrowhead(axes: "Axes", value: float, line: float, colour: str, note: str = "") -> bool:
+    """Draw an arrowhead with the value, or `note`, where it lies beyond the axis; tell whether it does."""
     low, high = axes.get_xlim()
     if low <= value <= high:
         return False
@@ -164,7 +165,7 @@ def arrowhead(axes: "Axes", value: float, line: float, colour: str) -> bool:
     edge = low + 0.012 * (high - low) if left else high - 0.012 * (high - low)
     axes.plot(edge, line, "<" if left else ">", color=colour, markersize=5.5)
     axes.annotate(
-        f"{value:.3f}",
+        note or notation.decimal(value),
         (edge, line),
         (6 if left else -6, 0),
         textcoords="offset points",

@@ -67,12 +67,16 @@ class Course:
 
 @dataclass(frozen=True)
 class Learning:
-    """All trained arms on one dataset, best first; `metrics` are what early stopping looked at."""
+    """All trained arms on one dataset, best first; `metrics` are what early stopping looked at.
+
+    `shown` names the arms whose losses are drawn, `stopped` those whose looks are.
+    """
 
     dataset: str
     metrics: tuple[str, ...]
     courses: tuple[Course, ...]
     shown: tuple[str, ...]
+    stopped: tuple[str, ...]
 
 
 def compute(analysis: Analysis) -> tuple[Learning, ...]:
@@ -83,9 +87,12 @@ def compute(analysis: Analysis) -> tuple[Learning, ...]:
         courses = [course for cell in cells if (course := _course(cell)) is not None]
         stopping = [cell.arm.training.early_stopping for cell in cells if cell.arm.training is not None]
         metrics = dict.fromkeys(notation.METRICS[each.metric] for each in stopping if each is not None)
-        shown = chosen([course.arm for course in courses], MOST_PANELS, analysis.results.baseline)
         if courses:
-            found.append(Learning(table.dataset, tuple(metrics), tuple(courses), shown))
+            shown, stopped = (
+                chosen([course.arm for course in some], MOST_PANELS, analysis.results.baseline)
+                for some in (courses, [course for course in courses if course.looks])
+            )
+            found.append(Learning(table.dataset, tuple(metrics), tuple(courses), shown, stopped))
     return tuple(found)
 
 
@@ -147,7 +154,7 @@ def _draw_course(axes: "Axes", course: Course, style: tuple[str, str], note: str
 
 def draw_stopping(data: Learning, styles: Styles) -> "Figure | None":
     """Draw the dev metric at each look, one line per seed, the kept step marked; None without early stopping."""
-    drawn = [course for course in data.courses if course.looks and course.arm in data.shown]
+    drawn = [course for course in data.courses if course.arm in data.stopped]
     values = [value for course in drawn for look in course.looks for value in look.values]
     if not values:
         return None
@@ -219,10 +226,8 @@ def learning_caption(data: Learning) -> tuple[str, str]:
         if course.arm in data.shown
     ]
     caption = (
-        f"Training loss on {notation.plain(data.dataset)}, averaged over windows of "
-        f"steps, at most {_WINDOWS}: mean over seeds (line), lowest to highest seed (band), and the other arms with the "
-        "same loss function (grey), on whose axis each panel is. "
-        "A lower loss is no better model: harder negatives raise it."
+        f"Training loss on {notation.plain(data.dataset)}, averaged over windows of steps, at most {_WINDOWS}: mean over seeds (line), lowest to highest seed (band), and the other arms with the "
+        "same loss function (grey), on whose axis each panel is. A lower loss is no better model: harder negatives raise it."
     )
     return f"Training losses. {'; '.join(said)}.", caption + left_out(len(data.courses) - len(data.shown))
 
@@ -232,10 +237,11 @@ def stopping_caption(data: Learning) -> tuple[str, str]:
     said = [
         f"{notation.plain(course.arm)}: kept step {', '.join(str(look.best_step) for look in course.looks)}"
         for course in data.courses
-        if course.looks and course.arm in data.shown
+        if course.arm in data.stopped
     ]
     caption = (
-        f"{' or '.join(data.metrics) or 'The metric'} on dev at each look of early stopping on {notation.plain(data.dataset)}, one line per seed; "
-        "marked: the step whose weights were kept."
+        f"{' or '.join(data.metrics)} on dev at each look of early stopping on {notation.plain(data.dataset)}, one line "
+        "per seed; marked: the step whose weights were kept."
     )
-    return f"Looks of early stopping. {'; '.join(said)}.", caption + left_out(len(data.courses) - len(data.shown))
+    looked_at = sum(bool(course.looks) for course in data.courses)
+    return f"Looks of early stopping. {'; '.join(said)}.", caption + left_out(looked_at - len(data.stopped))

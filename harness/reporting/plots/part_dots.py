@@ -8,7 +8,7 @@ from harness.reporting import notation
 from harness.reporting.figures import GREY, Styles, drawing_style
 from harness.reporting.parts import PartTable, part_tables
 from harness.reporting.plots.choice import MOST_ROWS, chosen, left_out
-from harness.reporting.plots.layout import Margins, arrowhead, off_scale, row_chart, style_of
+from harness.reporting.plots.layout import Margins, arrowhead, few_ticks, off_scale, row_chart, style_of
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.tables import Analysis, family_of
 from harness.stats import Interval
@@ -77,7 +77,7 @@ def _dots(analysis: Analysis, table: PartTable) -> PartDots:
 
 
 def draw_part_dots(data: PartDots, styles: Styles) -> "Figure":
-    """Draw one line per arm, from the first part (filled) to the second (hollow), with intervals; differences beside."""
+    """Draw one line per arm, from the first part (filled) to the second (hollow); differences beside."""
     drawn = [arm for arm in data.arms if arm.arm in data.shown]
     apart = [arm.difference for arm in drawn if arm.difference is not None]
     with drawing_style():
@@ -86,6 +86,8 @@ def draw_part_dots(data: PartDots, styles: Styles) -> "Figure":
         for line, arm in enumerate(drawn):
             _draw_arm(places[0], line, arm, style_of(styles, arm.family))
         places[0].set_xlabel(data.metric)
+        for axes in places:
+            few_ticks(axes)
         if apart:
             _draw_apart(places[1], drawn, styles)
     return figure
@@ -93,13 +95,17 @@ def draw_part_dots(data: PartDots, styles: Styles) -> "Figure":
 
 def _draw_arm(axes: "Axes", line: int, arm: ArmParts, style: tuple[str, str]) -> None:
     colour, marker = style
+    both = f"{notation.decimal(arm.first.mean)} to {notation.decimal(arm.second.mean)}"
+    if max(arm.first.mean, arm.second.mean) < axes.get_xlim()[0] and arrowhead(
+        axes, arm.first.mean, line, colour, both
+    ):
+        return
     seen = []
     for value, lift, fill in ((arm.first, -0.14, colour), (arm.second, 0.14, "white")):
-        if arrowhead(axes, value.mean, line + lift, colour):
-            continue
-        axes.plot([value.low, value.high], [line + lift] * 2, color=colour, linewidth=0.8, alpha=0.7)
-        axes.plot(value.mean, line + lift, marker, color=colour, markerfacecolor=fill, markersize=4.8, zorder=3)
-        seen.append((value.mean, line + lift))
+        if not arrowhead(axes, value.mean, line + lift, colour):
+            axes.plot([value.low, value.high], [line + lift] * 2, color=colour, linewidth=0.8, alpha=0.7)
+            axes.plot(value.mean, line + lift, marker, color=colour, markerfacecolor=fill, markersize=4.8, zorder=3)
+            seen.append((value.mean, line + lift))
     axes.plot([x for x, _ in seen], [y for _, y in seen], color=colour, linewidth=1.3, zorder=2.5)
 
 
@@ -141,8 +147,10 @@ def part_dots_caption(data: PartDots) -> tuple[str, str]:
         if arm.arm in data.shown
     ]
     one, two = data.parts
-    beside = "" if all(arm.difference is None for arm in data.arms) else (
-        " Right: the difference over the queries that are in both parts."
+    beside = (
+        ""
+        if all(arm.difference is None for arm in data.arms)
+        else (" Right: the difference over the queries that are in both parts.")
     )
     caption = (
         f"{data.metric} on {notation.plain(data.dataset)} with 95 % intervals over queries: {one} (filled, "
@@ -150,4 +158,6 @@ def part_dots_caption(data: PartDots) -> tuple[str, str]:
     )
     if data.kind == "leakage":
         caption += " The parts hold different queries, so that an arm's two means differ for that reason too."
-    return f"Means on two parts of the queries. {'; '.join(said)}.", caption + left_out(len(data.arms) - len(data.shown))
+    return f"Means on two parts of the queries. {'; '.join(said)}.", caption + left_out(
+        len(data.arms) - len(data.shown)
+    )

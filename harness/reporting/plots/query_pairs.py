@@ -30,7 +30,10 @@ __all__ = [
 _STEP = 0.05
 _TIE = 1e-9
 _LABELLED = 6
-_WIDEST = 17.0
+_TELLING = 0.04
+"""The least share of all queries that a circle needs to bear its number."""
+_WIDEST, _SMALLEST = 17.0, 2.4
+"""Diameters of circles in points."""
 _CUT = 1.5
 _A, _B, _SAME = "#D55E00", "#0072B2", "#9a9a9a"
 
@@ -127,7 +130,9 @@ def _spots(left: FloatArray, right: FloatArray) -> tuple[Spot, ...]:
 def draw_query_pairs(data: QueryPairs) -> "Figure":
     """Draw the scores as circles whose area counts queries, beside the histogram of their differences."""
     with drawing_style():
-        figure, (left, right) = panel_grid(2, across=2, height=2.75, margins=Margins(0.55, 0.12, 0.15, 0.5, 0.62, (0.0,)))
+        figure, (left, right) = panel_grid(
+            2, across=2, height=2.75, margins=Margins(0.55, 0.12, 0.15, 0.5, 0.62, (0.0,))
+        )
         _draw_spots(left, data)
         _draw_differences(right, data)
     return figure
@@ -138,10 +143,12 @@ def _draw_spots(axes: "Axes", data: QueryPairs) -> None:
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, zorder=1)
     for colour, sign in ((_A, 1), (_B, -1), (_SAME, 0)):
         some = [spot for spot in data.spots if np.sign(spot.a - spot.b) == sign]
-        areas = [_WIDEST**2 * spot.queries / most for spot in some]
-        axes.scatter([spot.b for spot in some], [spot.a for spot in some], s=areas, color=colour, linewidths=0, zorder=2)
+        areas = [max(_SMALLEST**2, _WIDEST**2 * spot.queries / most) for spot in some]
+        axes.scatter(
+            [spot.b for spot in some], [spot.a for spot in some], s=areas, color=colour, linewidths=0, zorder=2
+        )
     for spot in sorted(data.spots, key=lambda spot: -spot.queries)[:_LABELLED]:
-        if spot.queries > 1:
+        if spot.queries >= _TELLING * len(data.queries):
             reach = _WIDEST * np.sqrt(spot.queries / most) / 2 + 1.5
             axes.annotate(
                 f"{spot.queries:,}",
@@ -154,8 +161,13 @@ def _draw_spots(axes: "Axes", data: QueryPairs) -> None:
                 color=INK,
                 annotation_clip=False,
             )
-    for x, y, colour, said in ((0.03, 0.97, _A, f"higher: {data.wins:,}"), (0.97, 0.09, _B, f"higher: {data.losses:,}")):
-        axes.text(x, y, said, transform=axes.transAxes, ha="left" if x < y else "right", va="top", fontsize=7.5, color=colour)
+    for x, y, colour, said in (
+        (0.03, 0.97, _A, f"higher: {data.wins:,}"),
+        (0.97, 0.09, _B, f"higher: {data.losses:,}"),
+    ):
+        axes.text(
+            x, y, said, transform=axes.transAxes, ha="left" if x < y else "right", va="top", fontsize=7.5, color=colour
+        )
     axes.set_xlim(-0.06, 1.09)
     axes.set_ylim(-0.09, 1.09)
     quiet(axes)
@@ -196,8 +208,7 @@ def query_pairs_caption(data: QueryPairs) -> tuple[str, str]:
     said = f"{a} is higher on {data.wins:,} queries, {b} on {data.losses:,}; they tie on {data.ties:,}"
     caption = (
         f"The two highest arms on {notation.plain(data.dataset)}, query by query, means over seeds: {a} against {b}. "
-        f"Left: circles by area, scores to the nearest {_STEP:g}; the largest bear their number of queries. Right: {a} "
-        "minus "
-        f"{b}; hatched: exact ties, cut where they would dwarf the rest."
+        f"Left: circles by area, down to a least size, scores to the nearest {_STEP:g}; the largest bear their "
+        f"number of queries. Right: {a} minus {b}; hatched: exact ties, cut where they would dwarf the rest."
     )
     return f"Scores per query. {said}.", caption

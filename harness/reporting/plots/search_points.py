@@ -34,11 +34,13 @@ __all__ = [
 _FEWEST = 8
 _SLICES = 12
 _COLOUR, _CHOSEN = "#0072B2", "#D55E00"
+_RGB = (0.0, 0.447, 0.698)
+"""The same colour by its shares of red, green and blue, to which opacity is added."""
 
 
 @dataclass(frozen=True)
 class Searched:
-    """One finished point: its values by parameter, its dev metric (mean over datasets), whether it is the chosen one."""
+    """One finished point: its values by parameter, its dev metric, whether dev chose it."""
 
     number: int
     values: dict[str, float]
@@ -106,6 +108,7 @@ def importances(points: list[Searched], space: dict[str, RangeSpec]) -> tuple[Im
     if len(points) < _FEWEST or len(space) < 2 or len({point.dev for point in points}) < 2:  # noqa: PLR2004
         return ()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    distributions: dict[str, optuna.distributions.BaseDistribution]
     distributions = {name: _distribution(name, bounds, points) for name, bounds in sorted(space.items())}
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     for point in points:
@@ -167,8 +170,8 @@ def draw_slices(data: SearchPoints) -> "Figure":
                 log_scale(axes, min(across), max(across))
             else:
                 few_ticks(axes, 4)
-            shades = [0.25 + 0.75 * (place + 1) / len(values) for place in range(len(values))]
-            axes.scatter(across, values, s=20, color=_COLOUR, alpha=shades, linewidths=0)
+            shades = [(*_RGB, 0.25 + 0.75 * (place + 1) / len(values)) for place in range(len(values))]
+            axes.scatter(across, values, s=20, color=shades, linewidths=0)
             for point in data.points:
                 if point.chosen:
                     axes.plot(point.values[name], point.dev, "o", color=_CHOSEN, markersize=9, markerfacecolor="none")
@@ -215,8 +218,8 @@ def slices_caption(data: SearchPoints) -> tuple[str, str]:
     best = max(data.points, key=lambda point: point.dev)
     values = ", ".join(f"{name} {best.values[name]:.4g}" for name in data.parameters)
     caption = (
-        f"The {len(data.points):,} finished points of the search over {notation.plain(data.arm)}: {data.metric} on dev, "
-        "mean over seeds and datasets, over each parameter; later points darker, the chosen one ringed."
+        f"The {len(data.points):,} finished points of the search over {notation.plain(data.arm)}: {data.metric} on "
+        "dev, mean over seeds and datasets, over each parameter; later points darker, the chosen one ringed."
     )
     if len(data.parameters) > _SLICES:
         caption += f" {len(data.parameters) - _SLICES:,} further parameters are in the CSV beside it."

@@ -54,7 +54,7 @@ def compute(analysis: Analysis) -> tuple[TeachersByBases, ...]:
 
 
 def _matrix(analysis: Analysis, table: DatasetTable) -> TeachersByBases | None:
-    """Take the recipes that were run in the same cells, those that fill the most, so that means compare like with like."""
+    """Take the recipes run in the same cells, those that fill the most, so that means compare like with like."""
     recipes: dict[str, dict[Place, float]] = {}
     names: dict[str, str] = {}
     for row in table.rows:
@@ -100,7 +100,7 @@ def draw_teachers_by_bases(data: TeachersByBases) -> "Figure":
     cells = [["" if np.isnan(mean) else notation.decimal(float(mean)) for mean in line] for line in means]
     width = max(0.45, min(_CELL, 4.2 / len(columns)))
     bounds = (low - 0.25 * (high - low), max(high, low + _LEAST_SPAN))
-    return heat_map(means, cells, rows, columns, bounds=bounds, cell=width, title="teacher by base")
+    return heat_map(means, cells, (rows, columns), bounds=bounds, cell=width)
 
 
 def teachers_by_bases_rows(data: TeachersByBases) -> Rows:

@@ -81,7 +81,7 @@ def _panels(analysis: Analysis, table: DatasetTable) -> tuple[TeacherPanel, ...]
     for row in table.rows:
         mining = analysis.results.cells[row.arm, table.dataset].arm.mining
         if mining is not None and row.hardness is not None and row.contamination is not None:
-            role = next((role for role in _ROLES if role == mining.miner.name), "")
+            role: Role = next((role for role in _ROLES if role == mining.miner.name), "")
             groups.setdefault(mining.teacher.label, []).append((row, role))
     panels = [_panel(teacher, rows, analysis.results.baseline) for teacher, rows in groups.items()]
     return tuple(sorted(panels, key=lambda panel: -len(panel.arms)))
