@@ -213,7 +213,8 @@ def draw_panels(data: Panels) -> "Figure":
     return figure
 
 
-def draw_panel(axes: "Axes", panel: Panel) -> None:
+def draw_densities(axes: "Axes", panel: Panel) -> None:
+    """Draw the densities of one panel, without a vertical axis: only their shapes are compared."""
     for kind, style in _KINDS.items():
         if kind in panel.density:
             axes.stairs(
@@ -226,11 +227,15 @@ def draw_panel(axes: "Axes", panel: Panel) -> None:
                 linewidth=style.width,
                 linestyle=style.dash,
             )
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+def draw_panel(axes: "Axes", panel: Panel) -> None:
+    draw_densities(axes, panel)
     name = textwrap.wrap(shown_name(panel.arm, 48), 24)[:2]
     axes.set_title("\n".join(name) or " ", fontsize=8, loc="left", pad=25, color=INK, fontweight="bold")
     axes.annotate(panel.caption, (0.0, 1.0), (0, 4), "axes fraction", "offset points", fontsize=7, color=INK)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
 
 
 def finish_panels(figure: "Figure", teacher: str) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import synthetic_tables as tables
 
 from harness.evaluation.sets import set_names
 from harness.fingerprint import digest
+from harness.measures import Differences
 from harness.record import (
     METRICS,
     AuditRecord,
@@ -16,6 +18,7 @@ from harness.record import (
     Failure,
     Histograms,
     RunRecord,
+    Stopping,
     Yield,
     write_record,
     write_text,
@@ -50,6 +53,9 @@ class Arm:
     full: float = 1.0
     steps: int = 96
     repair: RepairSpec | None = None
+    base: str = "static"
+    losses: tuple[float, ...] = (2.0, 1.5, 1.2)
+    stopping: Stopping | None = None
     training: TrainingSpec = field(default_factory=TrainingSpec)
 
 
@@ -75,7 +81,7 @@ QUICKSTART = (
 def spec_of(arm: Arm) -> ArmSpec:
     return ArmSpec(
         name=arm.name,
-        base=Component(name="static", params={"dimensions": 384}),
+        base=Component(name=arm.base, params={"dimensions": 384}),
         mining=MiningSpec(teacher=Component(name=arm.teacher), miner=arm.miner, repair=arm.repair)
         if arm.miner
         else None,
@@ -115,6 +121,12 @@ def _histograms(arm: Arm, rng: np.random.Generator) -> Histograms:
     return Histograms(edges=tuple(float(edge) for edge in edges), counts=counts)
 
 
+def _differences(arm: Arm, rng: np.random.Generator) -> Differences:
+    edges = 0.05 * np.arange(-10, 21)
+    counts = np.histogram(rng.normal(0.2 - arm.contamination, 0.15, 8000), bins=edges)[0]
+    return Differences(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))
+
+
 def _audit(arm: Arm, rng: np.random.Generator) -> AuditRecord:
     hidden = round(8000 * arm.contamination)
     return AuditRecord(
@@ -128,6 +140,7 @@ def _audit(arm: Arm, rng: np.random.Generator) -> AuditRecord:
         overlap=0.4 + arm.contamination,
         auc=0.88 - arm.contamination,
         histograms=_histograms(arm, rng),
+        differences=_differences(arm, rng),
     )
 
 
@@ -174,7 +187,8 @@ def _record(arm: Arm, run: RunSpec, fingerprint: str, frame: pd.DataFrame) -> Ru
         if arm.trained
         else None,
         audit=_audit(arm, rng) if arm.miner else None,
-        losses=(2.0, 1.5, 1.2) if arm.trained else (),
+        losses=arm.losses if arm.trained else (),
+        stopping=arm.stopping,
         hashes={"dataset": digest("docstrings")},
         timings={"mining": 1.5, "training": 12.25, "evaluation": 3.0},
         environment=environment(),
@@ -183,7 +197,7 @@ def _record(arm: Arm, run: RunSpec, fingerprint: str, frame: pd.DataFrame) -> Ru
 
 @dataclass(frozen=True)
 class Sweep:
-    """What to write; every field has the value of the quickstart."""
+    """What to write; every field has the value of the quickstart. `kept` adds the tables beside the records."""
 
     arms: Sequence[Arm] = QUICKSTART
     datasets: Sequence[str] = ("docstrings",)
@@ -198,6 +212,7 @@ class Sweep:
     test: int = 400
     dev: int = 300
     evaluate: Sequence[Component] = ()
+    kept: bool = False
 
     def write(self, folder: Path) -> Path:
         runs = []
@@ -247,5 +262,15 @@ class Sweep:
         elif (arm.name, seed) not in self.missing:
             further = {f"test@{name}": 20 for name in set_names(self.evaluate)}
             frame = _per_query(arm, dataset, seed, {"test": self.test, "dev": self.dev, **further})
-            write_record(folder / "runs", _record(arm, spec, fingerprint, frame), frame)
+            trace = tables.trace(arm.name, seed) if self.kept and arm.trained else None
+            write_record(folder / "runs", _record(arm, spec, fingerprint, frame), frame, trace)
+            if self.kept:
+                self._keep_tables(folder, folder / "runs" / fingerprint, arm, dataset)
         return PlannedRun(fingerprint=fingerprint, arm=arm.name, dataset=dataset, seed=seed)
+
+    def _keep_tables(self, folder: Path, run: Path, arm: Arm, dataset: str) -> None:
+        place, queries = list(self.arms).index(arm), [f"q{index}" for index in range(self.test)]
+        if arm.miner is not None:
+            tables.keep(tables.negatives(place), run / "negatives.parquet")
+        tables.keep(tables.rankings(queries, place), run / "rankings.parquet")
+        tables.keep_queries(folder / "queries" / digest(dataset)[:16], queries)

@@ -1,0 +1,226 @@
+"""What a search found on the dev split: its points, and how much each parameter matters."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.record import read_points
+from harness.reporting import notation
+from harness.reporting.comparisons import dev_score
+from harness.reporting.figures import GREY, drawing_style
+from harness.reporting.plots.layout import Margins, few_ticks, log_scale, panel_grid, panel_title, quiet, row_chart
+from harness.reporting.plots.written import Rows, number, text
+from harness.reporting.tables import Analysis
+from harness.spec import RangeSpec
+
+if TYPE_CHECKING:
+    import optuna
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "Importance",
+    "SearchPoints",
+    "Searched",
+    "compute",
+    "draw_importances",
+    "draw_slices",
+    "importances",
+    "importances_caption",
+    "importances_rows",
+    "slices_caption",
+    "slices_rows",
+]
+
+_FEWEST = 8
+_SLICES = 12
+_COLOUR, _CHOSEN = "#0072B2", "#D55E00"
+_RGB = (0.0, 0.447, 0.698)
+"""The same colour by its shares of red, green and blue, to which opacity is added."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One finished point: its values by parameter, its dev metric, whether dev chose it."""
+
+    number: int
+    values: dict[str, float]
+    dev: float
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The share of the spread among good points that a parameter explains, from 0 to 1."""
+
+    parameter: str
+    share: float
+
+
+@dataclass(frozen=True)
+class SearchPoints:
+    """All finished points in the order in which they were asked for, and what the parameters matter, most first.
+
+    `log` names the parameters searched on a logarithmic scale. `importances` is empty for
+    one parameter, for fewer than eight points and for equal values.
+    """
+
+    arm: str
+    metric: str
+    points: tuple[Searched, ...]
+    parameters: tuple[str, ...]
+    log: frozenset[str]
+    importances: tuple[Importance, ...]
+
+
+def compute(analysis: Analysis, folder: Path) -> SearchPoints | None:
+    """Return the finished points of the search of the results in `folder`; None without a search or points."""
+    search = analysis.results.plan.search
+    if search is None:
+        return None
+    points = []
+    for point in read_points(folder):
+        dev = dev_score(analysis.results, point.arm.name)
+        if dev is not None:
+            values = {name: float(value) for name, value in point.values.items()}
+            points.append(Searched(point.number, values, dev, point.arm.name == analysis.chosen))
+    if not points:
+        return None
+    shares = importances(points, search.space)
+    ranked = [one.parameter for one in shares]
+    return SearchPoints(
+        arm=search.arm,
+        metric=notation.METRICS[analysis.results.plan.metric],
+        points=tuple(points),
+        parameters=tuple(ranked or sorted(search.space)),
+        log=frozenset(name for name, bounds in search.space.items() if bounds.log),
+        importances=shares,
+    )
+
+
+def importances(points: list[Searched], space: dict[str, RangeSpec]) -> tuple[Importance, ...]:
+    """Return PED-ANOVA importances (Watanabe et al., IJCAI 2023, arXiv:2304.10255), highest first.
+
+    A study is made anew from the points, in memory, so that the same points give the same
+    numbers. Empty where there is too little to tell.
+    """
+    import optuna
+
+    if len(points) < _FEWEST or len(space) < 2 or len({point.dev for point in points}) < 2:  # noqa: PLR2004
+        return ()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    distributions: dict[str, optuna.distributions.BaseDistribution]
+    distributions = {name: _distribution(name, bounds, points) for name, bounds in sorted(space.items())}
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    for point in points:
+        params = {name: _typed(point.values[name], kind) for name, kind in distributions.items()}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=point.dev))
+    found = optuna.importance.get_param_importances(
+        study, evaluator=optuna.importance.PedAnovaImportanceEvaluator(), normalize=True
+    )
+    shares = [Importance(name, float(share)) for name, share in found.items()]
+    return tuple(sorted(shares, key=lambda one: (-one.share, one.parameter)))
+
+
+def _distribution(
+    name: str, bounds: RangeSpec, points: list[Searched]
+) -> "optuna.distributions.FloatDistribution | optuna.distributions.IntDistribution":
+    import optuna
+
+    values = [point.values[name] for point in points]
+    low = min(values) if bounds.low is None else bounds.low
+    high = max(values) if bounds.high is None else bounds.high
+    if isinstance(low, int) and isinstance(high, int):
+        return optuna.distributions.IntDistribution(low, high, log=bounds.log)
+    return optuna.distributions.FloatDistribution(float(low), float(high), log=bounds.log)
+
+
+def _typed(value: float, kind: "optuna.distributions.BaseDistribution") -> float | int:
+    import optuna
+
+    return int(value) if isinstance(kind, optuna.distributions.IntDistribution) else value
+
+
+def draw_importances(data: SearchPoints) -> "Figure | None":
+    """Draw one bar per parameter; None where nothing can be said."""
+    if not data.importances:
+        return None
+    with drawing_style():
+        figure, (axes,) = row_chart([one.parameter for one in data.importances], row=0.24, margins=Margins(top=0.1))
+        shares = [100.0 * one.share for one in data.importances]
+        axes.barh(range(len(shares)), shares, height=0.62, color=_COLOUR)
+        for line, share in enumerate(shares):
+            axes.annotate(
+                f"{share:.0f} %", (share, line), (4, 0), textcoords="offset points", va="center", fontsize=7.5
+            )
+        axes.set_xlim(0.0, 1.14 * max(shares))
+        axes.set_xlabel("importance for the best dev values (%)")
+    return figure
+
+
+def draw_slices(data: SearchPoints) -> "Figure":
+    """Draw one panel per parameter: the dev metric over its values, later points darker, the chosen one ringed."""
+    names = data.parameters[:_SLICES]
+    values = [point.dev for point in data.points]
+    margin = 0.08 * (max(values) - min(values)) or 0.01
+    with drawing_style():
+        figure, places = panel_grid(len(names), height=1.2, margins=Margins(0.6, 0.15, 0.3, 0.3, 0.25, (0.55,)))
+        for axes, name in zip(places, names, strict=True):
+            across = [point.values[name] for point in data.points]
+            if name in data.log and min(across) > 0:
+                log_scale(axes, min(across), max(across))
+            else:
+                few_ticks(axes, 4)
+            shades = [(*_RGB, 0.25 + 0.75 * (place + 1) / len(values)) for place in range(len(values))]
+            axes.scatter(across, values, s=20, color=shades, linewidths=0)
+            for point in data.points:
+                if point.chosen:
+                    axes.plot(point.values[name], point.dev, "o", color=_CHOSEN, markersize=9, markerfacecolor="none")
+            axes.set_ylim(min(values) - margin, max(values) + margin)
+            panel_title(axes, name)
+            quiet(axes)
+            if axes is places[0] or places.index(axes) % 3 == 0:
+                axes.set_ylabel(f"{data.metric} on dev", color=GREY)
+            else:
+                axes.tick_params(labelleft=False)
+    return figure
+
+
+def importances_rows(data: SearchPoints) -> Rows:
+    """Return one row per parameter."""
+    return [{"parameter": text(one.parameter), "importance": number(one.share)} for one in data.importances]
+
+
+def slices_rows(data: SearchPoints) -> Rows:
+    """Return one row per point."""
+    return [
+        {
+            "point": str(point.number),
+            **{name: number(point.values[name]) for name in data.parameters},
+            "dev": number(point.dev),
+            "chosen": str(point.chosen).lower(),
+        }
+        for point in data.points
+    ]
+
+
+def importances_caption(data: SearchPoints) -> tuple[str, str]:
+    """Return what the bars show for those who cannot see them, and their caption."""
+    said = ", ".join(f"{one.parameter} {notation.percent(one.share)}" for one in data.importances)
+    caption = (
+        f"How much each parameter of {notation.plain(data.arm)} matters for being among the best points on dev: "
+        f"PED-ANOVA over {len(data.points):,} points. With few points these numbers are rough."
+    )
+    return f"Importance of parameters: {said}.", caption
+
+
+def slices_caption(data: SearchPoints) -> tuple[str, str]:
+    """Return what the panels show for those who cannot see them, and their caption."""
+    best = max(data.points, key=lambda point: point.dev)
+    values = ", ".join(f"{name} {best.values[name]:.4g}" for name in data.parameters)
+    caption = (
+        f"The {len(data.points):,} finished points of the search over {notation.plain(data.arm)}: {data.metric} on "
+        "dev, mean over seeds and datasets, over each parameter; later points darker, the chosen one ringed."
+    )
+    if len(data.parameters) > _SLICES:
+        caption += f" {len(data.parameters) - _SLICES:,} further parameters are in the CSV beside it."
+    return f"Search on dev. Highest: {notation.decimal(best.dev)} at {values}.", caption
