@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -33,14 +32,14 @@ def draw(report: AuditReport, gallery: Gallery) -> AuditFigures:
     styles = family_styles([curve.miner for audit in report.teachers for curve in audit.curves])
     tradeoffs = gallery.add(
         "trade-off",
-        lambda: audit_figures.draw_tradeoffs(report.teachers, styles),
+        audit_figures.draw_tradeoffs(report.teachers, styles),
         list(_tradeoff_rows(report)),
         _tradeoff_words(report),
     )
     distributions = [
         gallery.add(
             f"scores-{slug(number, audit.teacher)}",
-            partial(audit_figures.draw_distributions, audit),
+            audit_figures.draw_distributions(audit),
             list(_score_rows(audit)),
             _distribution_words(audit),
         )
@@ -50,7 +49,7 @@ def draw(report: AuditReport, gallery: Gallery) -> AuditFigures:
     if len(report.teachers) > 1:
         agreement = gallery.add(
             "agreement",
-            lambda: audit_figures.draw_agreement(report.agreement),
+            audit_figures.draw_agreement(report.agreement),
             list(_agreement_rows(report)),
             _agreement_words(report),
         )

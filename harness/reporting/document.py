@@ -13,6 +13,7 @@ from harness.reporting.sections.opening import notices, opening
 from harness.reporting.sections.queries import queries
 from harness.reporting.sections.removal import removal
 from harness.reporting.sections.reproduction import reproduction
+from harness.reporting.sections.sensitivity import sensitivity
 from harness.reporting.tables import Analysis
 
 __all__ = ["compose", "document_data"]
@@ -25,7 +26,8 @@ def compose(analysis: Analysis, gallery: Gallery) -> Document:
         ablation(analysis, gallery),
         distributions(analysis, gallery),
         removal(analysis, gallery),
-        queries(analysis),
+        sensitivity(analysis, gallery),
+        queries(analysis, gallery),
         judging(analysis),
         conditions(analysis, checked),
         reproduction(analysis),

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.reporting.blocks import Picture
@@ -17,28 +17,29 @@ Rows = Sequence[dict[str, str | float]]
 
 
 class Gallery:
-    """Draws figures when they are added and keeps them by file name."""
+    """Keeps figures and their data by file name."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
-    def add(
-        self, name: str, draw: "Callable[[], Figure]", rows: Rows, words: tuple[str, str], *, full_width: bool = True
-    ) -> Picture:
-        """Draw a figure and return its place in the report; `words` say what it shows, and are its caption.
+    def add(self, name: str, figure: "Figure", rows: Rows, words: tuple[str, str]) -> Picture:
+        """Keep a figure and return its place in the report; `words` say what it shows, and are its caption.
 
         Raises ValueError if the name is taken.
         """
-        from harness.reporting.figures import to_png, to_svg
+        from harness.reporting.figures import WIDTH, to_png, to_svg
 
         if f"{name}.svg" in self.files:
             message = f"two figures are called {name}"
             raise ValueError(message)
-        figure = draw()
         self.files[f"{name}.svg"] = to_svg(figure)
         self.files[f"{name}.png"] = to_png(figure)
+        self.keep(name, rows)
+        return Picture(f"{name}.svg", *words, full_width=figure.get_figwidth() >= WIDTH)
+
+    def keep(self, name: str, rows: Rows) -> None:
+        """Keep the data of a figure that the report has no room for."""
         self.files[f"{name}.csv"] = rows_as_csv(rows)
-        return Picture(f"{name}.svg", *words, full_width)
 
     def pictures(self) -> dict[str, bytes]:
         """Return what is shown in the report: the vector form of every figure."""

@@ -30,6 +30,7 @@ __all__ = ["Analysis", "ArmRow", "DatasetTable", "OverallRow", "analyse", "famil
 
 Item = TypeVar("Item")
 FloatArray = npt.NDArray[np.float64]
+_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,11 @@ class Analysis:
     contenders: tuple[str, ...]
     searched: tuple[str, ...]
     chosen: str | None
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The datasets that have tables and figures of their own; further ones are in the files beside the report."""
+        return self.results.datasets[:_SHOWN]
 
     @cached_property
     def styles(self) -> Styles:

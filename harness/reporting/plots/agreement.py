@@ -12,9 +12,9 @@ from harness.fingerprint import canonical
 from harness.reporting import notation
 from harness.reporting.plots.choice import chosen, left_out
 from harness.reporting.plots.heat_map import heat_map
-from harness.reporting.plots.kept_tables import read_table, run_folder
+from harness.reporting.plots.kept_tables import read_table
 from harness.reporting.plots.written import Rows, number, text
-from harness.reporting.results import Cell
+from harness.reporting.results import Cell, Results
 from harness.reporting.tables import Analysis
 
 if TYPE_CHECKING:
@@ -64,21 +64,21 @@ class Agreement:
     teachers: Matrix | None
 
 
-def compute(analysis: Analysis, folder: Path) -> tuple[Agreement, ...]:
+def compute(analysis: Analysis) -> tuple[Agreement, ...]:
     """Return the agreement on every dataset where at least two arms kept their negatives for a common seed."""
-    found = (_agreement(analysis, folder, table.dataset) for table in analysis.tables)
+    found = (_agreement(analysis, table.dataset) for table in analysis.tables)
     return tuple(each for each in found if each is not None)
 
 
-def _agreement(analysis: Analysis, folder: Path, dataset: str) -> Agreement | None:
+def _agreement(analysis: Analysis, dataset: str) -> Agreement | None:
     ranked = next(table for table in analysis.tables if table.dataset == dataset).rows
     cells = [analysis.results.cells[row.arm, dataset] for row in ranked]
-    mined = [cell for cell in cells if cell.arm.mining is not None and _paths(cell, folder)]
-    common = set.intersection(*(set(_paths(cell, folder)) for cell in mined)) if mined else set()
+    mined = [cell for cell in cells if cell.arm.mining is not None and _paths(cell, analysis.results)]
+    common = set.intersection(*(set(_paths(cell, analysis.results)) for cell in mined)) if mined else set()
     if len(mined) < 2 or not common:  # noqa: PLR2004
         return None
     seed = next(seed for seed in mined[0].seeds if seed in common)
-    jaccard = jaccard_matrix([_triples(_paths(cell, folder)[seed]) for cell in mined])
+    jaccard = jaccard_matrix([_triples(_paths(cell, analysis.results)[seed]) for cell in mined])
     names = [cell.arm.name for cell in mined]
     order = similar_together(jaccard)
     arms = Matrix(tuple(names[place] for place in order), jaccard[np.ix_(order, order)])
@@ -86,12 +86,9 @@ def _agreement(analysis: Analysis, folder: Path, dataset: str) -> Agreement | No
     return Agreement(dataset, seed, arms, shown, _teachers(mined, jaccard))
 
 
-def _paths(cell: Cell, folder: Path) -> dict[int, Path]:
+def _paths(cell: Cell, results: Results) -> dict[int, Path]:
     """Return where the negatives of each seed lie that kept them."""
-    paths = {
-        seed: run_folder(folder, run.fingerprint) / "negatives.parquet"
-        for seed, run in zip(cell.seeds, cell.runs, strict=True)
-    }
+    paths = {seed: results.folder(run) / "negatives.parquet" for seed, run in zip(cell.seeds, cell.runs, strict=True)}
     return {seed: path for seed, path in paths.items() if path.exists()}
 
 

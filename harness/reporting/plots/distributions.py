@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.reporting import notation
-from harness.reporting.figures import WIDTH, Styles, draw_densities, drawing_style, shown_name
+from harness.reporting.figures import WIDTH, draw_densities, drawing_style, shown_name
 from harness.reporting.plots.choice import MOST_PANELS, chosen, left_out
 from harness.reporting.plots.layout import Margins, axis_note, few_ticks, panel_grid, panel_title, style_of
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.points import Panel, grouped, panels
+from harness.reporting.styles import Styles
 from harness.reporting.tables import Analysis, family_of
 
 if TYPE_CHECKING:

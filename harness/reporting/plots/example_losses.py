@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.reporting import notation
-from harness.reporting.figures import INK, Styles, drawing_style, shown_name
+from harness.reporting.figures import INK, drawing_style, shown_name
 from harness.reporting.plots.choice import MOST_PANELS, chosen, left_out
-from harness.reporting.plots.kept_tables import read_table, run_folder
+from harness.reporting.plots.kept_tables import read_table
 from harness.reporting.plots.layout import Margins, axis_note, few_ticks, log_scale, panel_grid, panel_title, style_of
 from harness.reporting.plots.written import Rows, number, text
-from harness.reporting.results import Cell
+from harness.reporting.results import Cell, Results
+from harness.reporting.styles import Styles
 from harness.reporting.tables import Analysis, family_of
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ class _Arm:
     epochs: int
 
 
-def compute(analysis: Analysis, folder: Path) -> tuple[ExampleLosses, ...]:
-    """Return the losses of every dataset of which traces were kept in `folder`; seeds pooled."""
+def compute(analysis: Analysis) -> tuple[ExampleLosses, ...]:
+    """Return the losses of every dataset of which traces were kept; seeds pooled."""
     found = []
     for table in analysis.tables:
         cells = [analysis.results.cells[row.arm, table.dataset] for row in table.rows]
-        arms = [arm for cell in cells if (arm := _read(cell, folder)) is not None]
+        arms = [arm for cell in cells if (arm := _read(cell, analysis.results)) is not None]
         if arms:
             axes = {loss: _edges([arm for arm in arms if arm.loss == loss]) for loss in {arm.loss for arm in arms}}
             panels = tuple(_panel(arm, *axes[arm.loss]) for arm in arms)
@@ -93,11 +93,11 @@ def compute(analysis: Analysis, folder: Path) -> tuple[ExampleLosses, ...]:
     return tuple(found)
 
 
-def _read(cell: Cell, folder: Path) -> _Arm | None:
+def _read(cell: Cell, results: Results) -> _Arm | None:
     """Pool an arm's seeds: what the examples lost in the first and the last epoch of each."""
     first, last, epochs = [], [], 1
     for run in cell.runs:
-        frame = read_table(run_folder(folder, run.fingerprint) / "trace.parquet", ("epoch", "loss"))
+        frame = read_table(results.folder(run) / "trace.parquet", ("epoch", "loss"))
         if frame is None or frame.empty:
             continue
         number_of, loss = frame["epoch"].to_numpy(), frame["loss"].to_numpy(dtype=np.float64)

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.reporting.comparisons import paired
-from harness.reporting.plots.kept_tables import read_table, run_folder
+from harness.reporting.plots.kept_tables import read_table
 from harness.reporting.results import Cell, Results
 
 __all__ = ["Case", "Document", "Extremes", "Ranked", "extremes"]
@@ -84,11 +83,11 @@ class _Kept:
         )
 
 
-def extremes(results: Results, folder: Path, a: str, b: str, n: int = 10) -> tuple[Extremes, ...]:
+def extremes(results: Results, a: str, b: str, n: int = 10) -> tuple[Extremes, ...]:
     """Return at most `n` gains and losses of arm `a` against arm `b` on every dataset that both have runs on.
 
-    `folder` is where the results were read from. Ties are in neither list; equal
-    differences stand in the order of query ids. Raises StorageError for a malformed table.
+    Ties are in neither list; equal differences stand in the order of query ids. Raises
+    StorageError for a malformed table.
     """
     found = []
     for dataset in results.datasets:
@@ -97,7 +96,7 @@ def extremes(results: Results, folder: Path, a: str, b: str, n: int = 10) -> tup
         if cell is not None and other is not None and pair is not None:
             left, right = (scores.mean(axis=1) for scores in pair)
             gained, lost = _largest(left - right, n), _largest(right - left, n)
-            case = _Cases(folder, cell, other, left.tolist(), right.tolist()).case
+            case = _Cases(results, cell, other, left.tolist(), right.tolist()).case
             found.append(
                 Extremes(dataset, a, b, _seeds(cell, other)[2], tuple(map(case, gained)), tuple(map(case, lost)))
             )
@@ -122,12 +121,12 @@ def _seeds(cell: Cell, other: Cell) -> tuple[int, int, int | None]:
 class _Cases:
     """Looks up what was kept of the queries that two arms have in common."""
 
-    def __init__(self, folder: Path, cell: Cell, other: Cell, left: list[float], right: list[float]) -> None:
+    def __init__(self, results: Results, cell: Cell, other: Cell, left: list[float], right: list[float]) -> None:
         seed, other_seed, _ = _seeds(cell, other)
         self._queries = cell.queries
         self._left, self._right = left, right
-        self._kept = _kept(folder, cell)
-        self._first = [_rankings(folder, cell, seed), _rankings(folder, other, other_seed)]
+        self._kept = _kept(results, cell)
+        self._first = [_rankings(results, cell, seed), _rankings(results, other, other_seed)]
 
     def case(self, place: int) -> Case:
         query, kept = self._queries[place], self._kept
@@ -138,8 +137,9 @@ class _Cases:
         return Case(query, text, self._left[place], self._right[place], documents, first[0], first[1])
 
 
-def _kept(folder: Path, cell: Cell) -> _Kept:
-    queries = folder / "queries" / cell.runs[0].spec.identities.get("dataset", "")[:16]
+def _kept(results: Results, cell: Cell) -> _Kept:
+    home = results.home(cell.runs[0].fingerprint)
+    queries = home / "queries" / cell.runs[0].spec.identities.get("dataset", "")[:16]
     judged = read_table(queries / "qrels.parquet", ("split", "query_id", "document_id", "relevance"))
     kept = read_table(queries / "texts.parquet", ("kind", "id", "text"))
     positives: dict[str, tuple[str, ...]] | None = None
@@ -160,10 +160,10 @@ def _kept(folder: Path, cell: Cell) -> _Kept:
     return _Kept(positives, texts)
 
 
-def _rankings(folder: Path, cell: Cell, seed: int) -> dict[str, tuple[str, ...]]:
+def _rankings(results: Results, cell: Cell, seed: int) -> dict[str, tuple[str, ...]]:
     """Return the three first documents of each test query; nothing where rankings were not kept."""
     run = cell.runs[cell.seeds.index(seed)]
-    path = run_folder(folder, run.fingerprint) / "rankings.parquet"
+    path = results.folder(run) / "rankings.parquet"
     frame = read_table(path, ("split", "query_id", "rank", "document_id"))
     if frame is None:
         return {}

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.reporting import notation
-from harness.reporting.figures import GREY, INK, Styles, drawing_style, shown_name
+from harness.reporting.figures import GREY, INK, drawing_style, shown_name
 from harness.reporting.plots.choice import MOST_PANELS, chosen, left_out
 from harness.reporting.plots.layout import Margins, axis_note, few_ticks, panel_grid, panel_title, style_of
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.results import Cell
+from harness.reporting.styles import Styles
 from harness.reporting.tables import Analysis, family_of
 
 if TYPE_CHECKING:

@@ -8,12 +8,7 @@ from harness.errors import StorageError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_table", "run_folder"]
-
-
-def run_folder(folder: Path, fingerprint: str) -> Path:
-    """Return where a run of the results in `folder` lies."""
-    return folder / "runs" / fingerprint
+__all__ = ["read_table"]
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> "pd.DataFrame | None":

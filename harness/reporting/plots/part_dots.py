@@ -1,15 +1,15 @@
 """Every arm on two parts of the test queries: leaked and clean, or interpolating and extrapolating."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.reporting import notation
-from harness.reporting.figures import GREY, Styles, drawing_style
+from harness.reporting.figures import GREY, drawing_style
 from harness.reporting.parts import PartTable, part_tables
 from harness.reporting.plots.choice import MOST_ROWS, chosen, left_out
 from harness.reporting.plots.layout import Margins, arrowhead, few_ticks, off_scale, row_chart, style_of
 from harness.reporting.plots.written import Rows, number, text
+from harness.reporting.styles import Styles
 from harness.reporting.tables import Analysis, family_of
 from harness.stats import Interval
 
@@ -47,9 +47,9 @@ class PartDots:
     shown: tuple[str, ...]
 
 
-def compute(analysis: Analysis, folder: Path) -> tuple[PartDots, ...]:
-    """Return the figure of each table of parts that the results in `folder` allow."""
-    found = (_dots(analysis, table) for table in part_tables(analysis.results, folder) if table.kind in _SHOWN)
+def compute(analysis: Analysis) -> tuple[PartDots, ...]:
+    """Return the figure of each table of parts that the results allow."""
+    found = (_dots(analysis, table) for table in part_tables(analysis.results) if table.kind in _SHOWN)
     return tuple(each for each in found if each.arms)
 
 

@@ -1,7 +1,6 @@
 """What a search found on the dev split: its points, and how much each parameter matters."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.record import read_points
@@ -72,13 +71,14 @@ class SearchPoints:
     importances: tuple[Importance, ...]
 
 
-def compute(analysis: Analysis, folder: Path) -> SearchPoints | None:
-    """Return the finished points of the search of the results in `folder`; None without a search or points."""
+def compute(analysis: Analysis) -> SearchPoints | None:
+    """Return the finished points of the search of the results; None without a search or points."""
     search = analysis.results.plan.search
     if search is None:
         return None
     points = []
-    for point in read_points(folder):
+    kept = [point for home in sorted(set(analysis.results.homes.values())) for point in read_points(home)]
+    for point in kept:
         dev = dev_score(analysis.results, point.arm.name)
         if dev is not None:
             values = {name: float(value) for name, value in point.values.items()}

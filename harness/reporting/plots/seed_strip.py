@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.reporting import notation
-from harness.reporting.figures import FAINT, Styles, drawing_style
+from harness.reporting.figures import FAINT, drawing_style
 from harness.reporting.plots.choice import MOST_ROWS, chosen, left_out
 from harness.reporting.plots.layout import Margins, arrowhead, off_scale, row_chart, style_of
 from harness.reporting.plots.written import Rows, number, text
+from harness.reporting.styles import Styles
 from harness.reporting.tables import Analysis, ArmRow
 from harness.stats import Interval
 

@@ -8,9 +8,10 @@ from pydantic import JsonValue
 
 from harness.fingerprint import canonical
 from harness.reporting import notation
-from harness.reporting.figures import GREY, Styles, drawing_style
+from harness.reporting.figures import GREY, drawing_style
 from harness.reporting.plots.layout import Margins, few_ticks, log_scale, panel_grid, panel_title, quiet, style_of
 from harness.reporting.plots.written import Rows, number, text
+from harness.reporting.styles import Styles
 from harness.reporting.tables import Analysis, ArmRow, DatasetTable
 from harness.spec import ArmSpec
 from harness.stats import Interval

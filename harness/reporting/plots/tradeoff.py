@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from harness.reporting import labels, notation
-from harness.reporting.figures import FAINT, INK, Styles, drawing_style
+from harness.reporting.figures import FAINT, INK, drawing_style
 from harness.reporting.plots.choice import MOST_PANELS, chosen
 from harness.reporting.plots.layout import Margins, axis_note, fitted, panel_grid, panel_title, quiet, style_of
 from harness.reporting.plots.written import Rows, number, text
+from harness.reporting.styles import Styles
 from harness.reporting.tables import Analysis, ArmRow, DatasetTable
 
 if TYPE_CHECKING:

@@ -10,14 +10,16 @@ from harness.reporting.tables import Analysis
 __all__ = ["forest_picture"]
 
 
-def forest_picture(analysis: Analysis, gallery: Gallery, name: str, data: Forest, *, several: bool = False) -> Picture:
+def forest_picture(
+    analysis: Analysis, gallery: Gallery, name: str, data: Forest, *, several: bool = False
+) -> list[Picture]:
     """Draw a forest plot into the gallery."""
     from harness.reporting.figures import draw_forest
 
     styles = analysis.styles
     shown = "; ".join(f"{notation.plain(point.arm)} {notation.interval(point.value)}" for point in data.points)
     words = f"Forest plot. {shown}", _caption(data, several=several)
-    return gallery.add(name, lambda: draw_forest(data, styles), _rows(data), words)
+    return gallery.add(name, draw_forest(data, styles), _rows(data), words)
 
 
 def _caption(data: Forest, *, several: bool) -> str:

@@ -1,51 +1,36 @@
-"""What the teachers' scores say about each way of choosing negatives."""
+"""What the teachers' scores and the training losses say about each way of choosing negatives."""
 
-from harness.reporting import notation
-from harness.reporting.blocks import Picture, Section
-from harness.reporting.exports import escape_csv
-from harness.reporting.gallery import Gallery, Rows, slug
-from harness.reporting.points import Panels, panels
+from harness.reporting.blocks import Section
+from harness.reporting.gallery import Gallery
+from harness.reporting.plots import distributions as scores
+from harness.reporting.plots import example_losses, gaps
+from harness.reporting.sections.drawn import Kind, drawn
 from harness.reporting.tables import Analysis
 
 __all__ = ["distributions"]
 
 
 def distributions(analysis: Analysis, gallery: Gallery) -> Section:
-    """Return small multiples of score densities, one figure for each dataset and teacher."""
-    pictures = [_scores(gallery, number, group) for number, group in enumerate(panels(analysis), 1)]
-    return Section("Score distributions", tuple(pictures))
-
-
-def _scores(gallery: Gallery, number: int, data: Panels) -> Picture:
-    from harness.reporting.figures import draw_panels
-
-    names = ", ".join(notation.plain(panel.arm) for panel in data.panels)
-    caption = (
-        f"Scores by the teacher {notation.plain(data.teacher)} on "
-        f"{notation.plain(data.dataset)}, as densities over seeds "
-        "and queries, best arm first: labelled positives (filled), mined negatives (bold), hidden positives, mined or "
-        "not (dashed), and candidates that the filter removed (thin). Overlap: shared area of positives and mined "
-        "negatives; AUC: probability that a positive scores above a mined negative."
+    """Return small multiples of scores, of how far negatives lie below positives, and of losses of examples."""
+    styles = analysis.styles
+    by_score: Kind[scores.Distributions] = Kind(
+        "scores",
+        lambda data: scores.draw_distributions(data, styles),
+        scores.distributions_rows,
+        scores.distributions_caption,
     )
-    return gallery.add(
-        f"scores-{slug(number, f'{data.dataset}-{data.teacher}')}",
-        lambda: draw_panels(data),
-        _rows(data),
-        (f"Score distributions, one panel per arm: {names}.", caption),
-        full_width=False,
+    by_gap: Kind[gaps.Gaps] = Kind("gaps", lambda data: gaps.draw_gaps(data, styles), gaps.gaps_rows, gaps.gaps_caption)
+    by_loss: Kind[example_losses.ExampleLosses] = Kind(
+        "losses",
+        lambda data: example_losses.draw_example_losses(data, styles),
+        example_losses.example_losses_rows,
+        example_losses.example_losses_caption,
     )
-
-
-def _rows(data: Panels) -> Rows:
-    return [
-        {
-            "arm": escape_csv(panel.arm),
-            "kind": kind,
-            "from": f"{panel.edges[index]:.6g}",
-            "to": f"{panel.edges[index + 1]:.6g}",
-            "density": f"{value:.6g}",
-        }
-        for panel in data.panels
-        for kind, density in panel.density.items()
-        for index, value in enumerate(density)
-    ]
+    parts = (
+        Section("Scores by the teacher", tuple(drawn(analysis, gallery, scores.compute(analysis), by_score))),
+        Section("Negatives below their positives", tuple(drawn(analysis, gallery, gaps.compute(analysis), by_gap))),
+        Section(
+            "Losses of single examples", tuple(drawn(analysis, gallery, example_losses.compute(analysis), by_loss))
+        ),
+    )
+    return Section("Score distributions", (), parts)

@@ -3,7 +3,12 @@
 from harness.reporting import notation
 from harness.reporting.blocks import Block, Column, Prose, Section, Table
 from harness.reporting.elsewhere import SetsTable, sets_tables
+from harness.reporting.gallery import Gallery
 from harness.reporting.parts import PartRow, PartTable, part_tables
+from harness.reporting.plots import part_dots, query_pairs
+from harness.reporting.plots.extremes import extremes
+from harness.reporting.sections.drawn import Kind, drawn
+from harness.reporting.sections.examples import examples
 from harness.reporting.tables import Analysis
 
 __all__ = ["queries"]
@@ -18,8 +23,8 @@ _TITLES = {
 _PARTS = ("Means with 95 % bootstrap intervals over the queries of each part. The parts were not compared by a test.",)
 
 
-def queries(analysis: Analysis) -> Section:
-    """Return the tables over parts of the test queries and over further sets."""
+def queries(analysis: Analysis, gallery: Gallery) -> Section:
+    """Return parts of the test queries, further sets, and the queries on which the two best arms differ most."""
     parts = part_tables(analysis.results)
     blocks: list[Block] = [Prose((_PARTS,))] if parts else []
     below = [Section(_title(part), (_part(part),)) for part in parts]
@@ -30,7 +35,29 @@ def queries(analysis: Analysis) -> Section:
     ]
     if sets:
         below.append(Section("Further evaluation sets", tuple(sets)))
-    return Section("Queries", tuple(blocks), tuple(below))
+    dots: Kind[part_dots.PartDots] = Kind(
+        "parts",
+        lambda data: part_dots.draw_part_dots(data, analysis.styles),
+        part_dots.part_dots_rows,
+        part_dots.part_dots_caption,
+    )
+    if pictures := drawn(analysis, gallery, part_dots.compute(analysis), dots):
+        below.append(Section("Parts side by side", tuple(pictures)))
+    return Section("Queries", tuple(blocks), (*below, *_best_two(analysis, gallery)))
+
+
+def _best_two(analysis: Analysis, gallery: Gallery) -> list[Section]:
+    """Return how the two best arms differ query by query, and the queries on which they differ most."""
+    found = query_pairs.compute(analysis)
+    kind: Kind[query_pairs.QueryPairs] = Kind(
+        "queries", query_pairs.draw_query_pairs, query_pairs.query_pairs_rows, query_pairs.query_pairs_caption
+    )
+    sections = [Section("The two best arms, query by query", tuple(drawn(analysis, gallery, found, kind)))]
+    for data in found:
+        if data.dataset in analysis.shown:
+            cases = extremes(analysis.results, data.a, data.b)
+            sections += [examples(each) for each in cases if each.dataset == data.dataset]
+    return sections
 
 
 def _title(table: PartTable) -> str:
