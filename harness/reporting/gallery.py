@@ -35,7 +35,7 @@ class Gallery:
         self.files[f"{name}.svg"] = to_svg(figure)
         self.files[f"{name}.png"] = to_png(figure)
         self.keep(name, rows)
-        return Picture(f"{name}.svg", *words, full_width=figure.get_figwidth() >= WIDTH)
+        return Picture(f"{name}.svg", *words, full_width=bool(figure.get_figwidth() >= WIDTH))
 
     def keep(self, name: str, rows: Rows) -> None:
         """Keep the data of a figure that the report has no room for."""

@@ -10,9 +10,7 @@ from harness.reporting.tables import Analysis
 __all__ = ["forest_picture"]
 
 
-def forest_picture(
-    analysis: Analysis, gallery: Gallery, name: str, data: Forest, *, several: bool = False
-) -> list[Picture]:
+def forest_picture(analysis: Analysis, gallery: Gallery, name: str, data: Forest, *, several: bool = False) -> Picture:
     """Draw a forest plot into the gallery."""
     from harness.reporting.figures import draw_forest
 
