@@ -1,7 +1,7 @@
 """Compute the rows of a report's tables from results; numbers only, no text, no drawing."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -158,7 +158,8 @@ def _dataset_table(
     for cell in results.on(dataset):
         name = cell.arm.name
         marks = _Marks(name == results.baseline, name == best, name in tied, name in barred)
-        rows.append(_arm_row(cell, marks, versus.get((name, dataset)), results.plan.metric))
+        row = _arm_row(cell, marks, versus.get((name, dataset)), results.plan.metric)
+        rows.append(replace(row, dev=None) if results.behind_guard else row)
     queries = max((len(cell.queries) for cell in results.on(dataset)), default=0)
     return DatasetTable(dataset, queries, _by_score(rows, lambda row: row.score))
 
