@@ -109,7 +109,11 @@ def test_what_a_space_may_not_say(write: Write, space: str, expected: str) -> No
             "arm: percpos, trials: 4, guard: {threshold: 0.04, scale: 0.01}",
             "search.guard.budget is required: a whole n",
         ),
-        ("arm: percpos, trials: 4, guard: 3", "search.guard must be"),
+        ("arm: percpos, trials: 4, guard: 3", "search.guard must be a mapping of threshold, scale and budget, got 3"),
+        (
+            "arm: percpos, trials: 4, guard: {threshold: 0.04, scale: 0.01, budgets: 4, budget: 4}",
+            "search.guard.budgets is an unknown",
+        ),
         ("arm: percpos, trials: 4, trails: 4", "search.trails is an unknown key; did you mean 'trials'?"),
     ],
 )
