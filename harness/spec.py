@@ -18,6 +18,7 @@ __all__ = [
     "DropOwn",
     "EarlyStoppingSpec",
     "FurtherSets",
+    "GuardSpec",
     "Margin",
     "MetricName",
     "MiningSpec",
@@ -323,10 +324,21 @@ class RangeSpec(Spec):
     log: bool = False
 
 
+class GuardSpec(Spec):
+    """A guard in front of the dev split of a search, see `harness.stats.Thresholdout`; in units of the metric."""
+
+    expected: ClassVar[str] = "threshold, scale and budget"
+    threshold: Annotated[float, Interval(ge=0.0, le=1.0)]
+    scale: Annotated[float, Interval(ge=0.0, le=1.0)]
+    budget: Annotated[int, Interval(ge=1, le=10_000)]
+
+
 class SearchSpec(Spec):
     """A search over parameters of one arm, by Optuna, on the dev split only.
 
     `space` maps a dotted parameter (`miner.share`, `training.learning_rate`) to its range.
+    With `guard` half of the dev queries answer only where they contradict the other half;
+    absent by default, and then no part of any digest.
     """
 
     arm: str
@@ -334,6 +346,7 @@ class SearchSpec(Spec):
     space: dict[str, RangeSpec]
     sampler: Literal["tpe", "random", "qmc"] = "tpe"
     seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
+    guard: Annotated[GuardSpec | None, Field(exclude_if=_unset)] = None
 
 
 class SweepSpec(Spec):

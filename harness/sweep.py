@@ -1,5 +1,6 @@
 """Carry out a sweep: plan, prepare, run what is missing, search."""
 
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from harness.errors import ConfigError, NumericError, StorageError, WinnowError
 from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
 from harness.fingerprint import canonical
+from harness.guarding import GuardedDev
 from harness.pipeline import Preparation, RunJob, looked_at
 from harness.plan import expand, keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
@@ -23,6 +25,8 @@ from harness.spec import Component, PlannedRun, RunSpec, SearchSpec, SweepPlan, 
 from harness.store import writable
 
 __all__ = ["Listener", "Outcome", "Settings", "carry_out", "record_of"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -142,29 +146,40 @@ class _UnderWay:
                 raise outcome
 
     def search(self, spec: SearchSpec) -> int:
-        """Ask for one point after another; the objective is the dev mean over datasets and seeds."""
+        """Ask for one point after another; the objective is the dev mean over datasets and seeds.
+
+        With a guard it is what that says of it; once its budget is used up no further point is tried.
+        """
         template = next(arm for arm in self._spec.arms if arm.name == spec.arm)
         search = Search(spec, template)
+        guard = GuardedDev(self._folder, spec, self._spec.metric) if spec.guard is not None else None
         points: list[Point] = []
         failed = 0
         for _ in range(spec.trials):
             number, values, arm = search.ask()
             runs = expand([arm], self._spec)
+            if guard is not None and not guard.can_answer(run for run, _ in runs):
+                _log.warning(
+                    "the search ends after %d of %d points: its guard's budget is used up", number, spec.trials
+                )
+                break
             points.append(Point(number=number, values=values, arm=arm, runs=tuple(run for run, _ in runs)))
             write_points(self._folder, points)
             failed += self.run(runs)
-            search.tell(number, self._objective(run for run, _ in runs))
+            search.tell(number, self._objective([run for run, _ in runs], guard))
         return failed
 
-    def _objective(self, runs: Iterable[PlannedRun]) -> float | None:
-        """Return the mean dev metric of some runs, None unless all of them have finished."""
+    def _objective(self, runs: Sequence[PlannedRun], guard: GuardedDev | None) -> float | None:
+        """Return the mean dev metric of some runs, or what the guard says; None unless all of them have finished."""
         records = [record_of(self._folder, run) for run in runs]
         values = [
             _on_dev(record, self._spec.metric)
             for record in records
             if record is not None and record.status == "finished"
         ]
-        return sum(values) / len(values) if len(values) == len(records) else None
+        if len(values) < len(records):
+            return None
+        return sum(values) / len(values) if guard is None else guard.answer(runs)
 
     def _carried_out(self, runs: _Runs) -> Iterator[tuple[PlannedRun, RunRecord]]:
         """Carry runs out, each distinct one once, and yield every one with its record."""

@@ -251,3 +251,42 @@ def test_a_training_that_is_killed_half_way_goes_on_from_its_checkpoint(tmp_path
         key: expected[key] for key in ("losses", "metrics", "steps", "negatives_hash")
     }
     assert not list(tmp_path.glob("results/toy/checkpoints/*"))
+
+
+GUARDED = """
+name: guarded
+question: Does it stop?
+datasets: {name: synthetic, queries: 40, documents: 240}
+seeds: 1
+defaults:
+  base: static
+  teacher: bm25
+  negatives: 2
+  depth: 20
+  max_length: 32
+  training: {epochs: 1, batch_size: 8}
+arms:
+  - {name: percpos, miner: {name: topk_percpos, share: 0.8}}
+search:
+  arm: percpos
+  trials: 4
+  space: {miner.share: {low: 0.5, high: 1.0}}
+  guard: {threshold: 0, scale: 0.01, budget: 2}
+"""
+
+
+def test_a_guarded_search_ends_with_its_budget_and_a_repeat_asks_nothing(tmp_path):
+    (tmp_path / "guarded.yaml").write_text(GUARDED)
+    arguments = ("sweep", "guarded.yaml", "--workers", "1", "--no-track")
+
+    first = winnow(tmp_path, *arguments)
+    kept = (tmp_path / "results/guarded/guard.json").read_bytes()
+    again = winnow(tmp_path, *arguments)
+
+    assert first.returncode == again.returncode == 0, first.stderr
+    log = json.loads(kept)["guard"]["log"]
+    spent = [answer["side"] for answer in log].count("guarded")
+    assert len(read_points(tmp_path / "results/guarded")) == len(log) == len(json.loads(kept)["answers"])
+    assert log[-1]["budget"] == 2 - spent
+    assert len(log) == 4 or spent == 2
+    assert (tmp_path / "results/guarded/guard.json").read_bytes() == kept

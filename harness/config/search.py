@@ -9,7 +9,17 @@ from harness.config.findings import Findings, Setting, placed
 from harness.mistakes import KeyPath, shown, suggestion
 from harness.parameters import Bounds, Parameter, Shape, parameters
 from harness.registry import REGISTRIES
-from harness.spec import ArmSpec, Component, MiningSpec, RangeSpec, SearchSpec, Spec, SuspectSpec, TrainingSpec
+from harness.spec import (
+    ArmSpec,
+    Component,
+    GuardSpec,
+    MiningSpec,
+    RangeSpec,
+    SearchSpec,
+    Spec,
+    SuspectSpec,
+    TrainingSpec,
+)
 
 __all__ = ["read_search", "searchable", "with_values"]
 
@@ -84,6 +94,7 @@ def read_search(value: JsonValue, arms: Mapping[str, ArmSpec | None], findings: 
         return None
     findings.known(given, [parameter.name for parameter in parameters(SearchSpec)], path)
     header = {key: setting for key, setting in placed(given, path).items() if key in SearchSpec.model_fields}
+    guard = _guard(header.pop("guard", None), findings)
     search = findings.build(SearchSpec, header | {"space": Setting({}, (*path, "space"))}, path)
     space = _space(given, findings)
     arm = _arm(given.get("arm"), arms, findings)
@@ -91,7 +102,18 @@ def read_search(value: JsonValue, arms: Mapping[str, ArmSpec | None], findings: 
         return None
     known = searchable(arm)
     ranges = {name: _within(known, name, item, findings) for name, item in space.items()}
-    return search.model_copy(update={"space": ranges}) if search else None
+    return search.model_copy(update={"space": ranges, "guard": guard}) if search else None
+
+
+def _guard(setting: Setting | None, findings: Findings) -> GuardSpec | None:
+    if setting is None or setting.value is None:
+        return None
+    given = findings.mapping(setting.value, setting.path, GuardSpec.expected)
+    return (
+        findings.build(GuardSpec, placed(given, setting.path), setting.path)
+        if isinstance(setting.value, dict)
+        else None
+    )
 
 
 def _arm(name: JsonValue, arms: Mapping[str, ArmSpec | None], findings: Findings) -> ArmSpec | None:

@@ -142,7 +142,12 @@ def search_points(results: Results) -> list[str]:
 
 
 def dev_score(results: Results, arm: str) -> float | None:
-    """Return the mean over datasets of an arm's dev metric; None if it is not known on each."""
+    """Return the mean over datasets of an arm's dev metric, None if it is not known on each.
+
+    Of a search behind a guard it is what the guard says of its points, and nothing of other arms.
+    """
+    if results.behind_guard:
+        return results.guarded.get(arm)
     cells = [results.cells.get((arm, dataset)) for dataset in results.datasets]
     values = [cell.mean_metric("dev", results.plan.metric) if cell is not None else None for cell in cells]
     known = [value for value in values if value is not None]

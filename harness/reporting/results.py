@@ -1,7 +1,7 @@
 """Read a results folder into arms, their runs and their per-query scores; checks, no statistics."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import DataError, StorageError
+from harness.guarding import answers_of
 from harness.record import RunRecord, read_per_query, read_record, read_sweep
 from harness.spec import ArmSpec, SweepPlan
 
@@ -72,8 +73,15 @@ class Results:
     plan: SweepPlan
     cells: dict[tuple[str, str], Cell]
     incidents: tuple[Incident, ...]
+<<<<<<< HEAD
     homes: dict[str, Path]
     remarks: tuple[str, ...] = ()
+    guarded: dict[str, float] = field(default_factory=dict)
+    """What the guard of a search says of its points on dev."""
+=======
+    guarded: dict[str, float] = field(default_factory=dict)
+    """What the guard of a search says of its points on dev."""
+>>>>>>> stats
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -84,6 +92,11 @@ class Results:
     def baseline(self) -> str | None:
         """The arm that the planned comparisons are made with."""
         return self.plan.comparisons[0].baseline if self.plan.comparisons else None
+
+    @property
+    def behind_guard(self) -> bool:
+        """Whether part of the dev queries answers through a guard, so that no dev mean may be shown."""
+        return self.plan.search is not None and self.plan.search.guard is not None
 
     def on(self, dataset: str) -> Iterator[Cell]:
         """Yield the cells of one dataset in the order of the plan's arms."""
@@ -132,8 +145,14 @@ def read_results(results: Path) -> Results:
             kind, message = _why(record)
             incidents.append(Incident(run.arm, run.dataset, run.seed, run.fingerprint, kind, message))
     cells = {key: _cell(arms[key[0]], key[1], planned[key], found) for key, found in finished.items()}
+<<<<<<< HEAD
     check_queries(cells)
-    return Results(plan, cells, tuple(incidents), {run.fingerprint: results for run in plan.runs})
+    homes = {run.fingerprint: results for run in plan.runs}
+    return Results(plan, cells, tuple(incidents), homes, guarded=answers_of(results, plan))
+=======
+    _check_queries(cells)
+    return Results(plan, cells, tuple(incidents), answers_of(results, plan))
+>>>>>>> stats
 
 
 def _why(record: RunRecord | None) -> tuple[str, str]:

@@ -49,7 +49,8 @@ def together(parts: Sequence[Results]) -> Results:
     ]
     left = tuple(item for item in dict.fromkeys(incidents) if not _done(cells, item))
     homes = {fingerprint: home for part in reversed(parts) for fingerprint, home in part.homes.items()}
-    return Results(plan, cells, left, homes, remarks)
+    guarded = {name: value for part in parts for name, value in part.guarded.items()}
+    return Results(plan, cells, left, homes, remarks, guarded)
 
 
 def _check(parts: Sequence[Results]) -> None:

@@ -83,7 +83,7 @@ def _p(size: float, parts: FloatArray, freedom: npt.NDArray[np.int64]) -> float:
     if size < TIE:
         return 1.0
     low, high = np.log(SMALLEST_P), 0.0
-    for _ in range(60):
+    for _ in range(40):
         middle = (low + high) / 2.0
         if _half_width(parts, freedom, float(np.exp(middle))) < size:
             high = middle

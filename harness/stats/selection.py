@@ -38,7 +38,8 @@ def best_of(
     chooses the best arm by the queries drawn and scores it by those left out
     (Tsamardinos et al. 2018, doi 10.1007/s10994-018-5714-4); the mean of these scores is
     the estimate. The interval is the percentile interval of the arm chosen by all queries,
-    moved by what the correction takes off. Ties go to the first arm.
+    its lower end moved by what the correction takes off; the upper end stays, since the
+    correction overshoots where one arm leads clearly. Ties go to the first arm.
 
     Raises ValueError for shapes that do not pair or fewer than two queries, NumericError for what is not finite.
     """
@@ -84,10 +85,10 @@ def _draws(
 
 
 def _corrected(naive: float, left_out: FloatArray, resampled: FloatArray) -> Interval:
-    """Return the mean of `left_out`, with the interval of `resampled` moved by as much as that is off `naive`."""
+    """Return the mean of `left_out`, with the interval of `resampled`, its lower end moved as far as that is off."""
     estimate = float(left_out.mean())
     low, high = percentiles(resampled[:, None])
-    return Interval(estimate, float(low[0]) + estimate - naive, float(high[0]) + estimate - naive)
+    return Interval(estimate, float(low[0]) + estimate - naive, float(high[0]))
 
 
 def max_t(differences: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int) -> list[float]:

@@ -7,7 +7,7 @@ import pytest
 from test_sweep_file import VALID, complaints
 
 from harness.config import load_sweep, searchable, with_values
-from harness.spec import RangeSpec
+from harness.spec import GuardSpec, RangeSpec
 
 Write = Callable[[str], Path]
 
@@ -101,6 +101,19 @@ def test_what_a_space_may_not_say(write: Write, space: str, expected: str) -> No
             "arm: percpos, trials: 4, sampler: tpa",
             "search.sampler must be one of tpe, random, qmc, got 'tpa'; did you m",
         ),
+        (
+            "arm: percpos, trials: 4, guard: {threshold: 2, scale: 0.01, budget: 4}",
+            "search.guard.threshold must be in [0.0, 1.0], got 2",
+        ),
+        (
+            "arm: percpos, trials: 4, guard: {threshold: 0.04, scale: 0.01}",
+            "search.guard.budget is required: a whole n",
+        ),
+        ("arm: percpos, trials: 4, guard: 3", "search.guard must be a mapping of threshold, scale and budget, got 3"),
+        (
+            "arm: percpos, trials: 4, guard: {threshold: 0.04, scale: 0.01, budgets: 4, budget: 4}",
+            "search.guard.budgets is an unknown",
+        ),
         ("arm: percpos, trials: 4, trails: 4", "search.trails is an unknown key; did you mean 'trials'?"),
     ],
 )
@@ -151,3 +164,12 @@ def test_with_values_changes_what_it_names_and_nothing_else(write: Write) -> Non
     assert changed.mining.miner.params == {"k": 3, "share": 0.8}
     assert (changed.mining.depth, changed.training.learning_rate) == (7, 0.01)
     assert with_values(changed, {"miner.share": 0.95, "training.learning_rate": 0.002, "depth": 100}) == arm
+
+
+def test_a_guard_is_taken_as_written(write: Write) -> None:
+    header = "arm: percpos, trials: 4, guard: {threshold: 0.04, scale: 0.01, budget: 8}"
+
+    search = load_sweep(write(searching("{miner.share: auto}", header))).search
+
+    assert search is not None
+    assert search.guard == GuardSpec(threshold=0.04, scale=0.01, budget=8)

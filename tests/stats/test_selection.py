@@ -31,7 +31,7 @@ def test_the_estimate_agrees_with_choosing_and_leaving_out_one_by_one() -> None:
     assert result.chosen == pytest.approx(np.mean(np.array(chosen) == best), abs=0.03)
 
 
-def test_the_interval_is_that_of_the_arm_moved_by_the_correction() -> None:
+def test_the_interval_is_that_of_the_arm_its_lower_end_moved_by_the_correction() -> None:
     scores, baseline = _scores(1), _scores(2)[:, 0]
 
     result = best_of(scores, baseline=baseline, seed=0, resamples=2000)
@@ -39,11 +39,11 @@ def test_the_interval_is_that_of_the_arm_moved_by_the_correction() -> None:
     plain = mean_interval(scores[:, result.arm], seed=0, resamples=2000)
     taken = result.naive_score - result.score.mean
     assert taken > 0.0
-    assert (result.score.low, result.score.high) == pytest.approx((plain.low - taken, plain.high - taken))
+    assert (result.score.low, result.score.high) == pytest.approx((plain.low - taken, plain.high))
     lead = mean_interval(scores[:, result.arm] - baseline, seed=0, resamples=2000)
     taken = result.naive_difference - result.difference.mean
     assert result.naive_difference == pytest.approx(lead.mean)
-    assert (result.difference.low, result.difference.high) == pytest.approx((lead.low - taken, lead.high - taken))
+    assert (result.difference.low, result.difference.high) == pytest.approx((lead.low - taken, lead.high))
 
 
 def test_one_arm_was_not_chosen_and_is_not_corrected() -> None:
