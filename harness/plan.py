@@ -1,19 +1,19 @@
 """SweepSpec -> validated, de-duplicated runs; which of them are done; what the rest may cost."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Protocol, cast
 
-from pydantic import JsonValue
-
+from harness.amendments import changes, differences
 from harness.evaluation.sets import expanded, numbered
 from harness.fingerprint import canonical, digest
-from harness.record import RunRecord, read_plan, read_record, write_text
+from harness.record import RunRecord, read_plan, read_record, read_sweep, write_text
 from harness.registry import BASES, DATASETS, TEACHERS, Registry
 from harness.spec import (
+    Amendment,
     ArmSpec,
     Comparison,
     Component,
@@ -60,8 +60,9 @@ def make_plan(sweep: SweepSpec) -> Plan:
         search=sweep.search,
         evaluate=expanded(sweep.evaluate),
         drop_own=sweep.drop_own,
+        exclusions=sweep.exclusions,
     )
-    fixed = content.model_dump(mode="json", exclude={"hash", "amends"})
+    fixed = content.model_dump(mode="json", exclude={"hash", "amends", "amendments", "splits", "family"})
     return Plan(content.model_copy(update={"hash": digest(fixed, 16)}), tuple(spec for _, spec in planned))
 
 
@@ -157,39 +158,6 @@ def _comparisons(sweep: SweepSpec, datasets: list[str]) -> Iterable[Comparison]:
             yield Comparison(arm=arm, baseline=sweep.baseline, dataset=dataset)
 
 
-def differences(arm: ArmSpec, baseline: ArmSpec) -> list[str]:
-    """Name the factors in which two arms differ, as dotted keys; empty if they are the same."""
-    left, right = (_factors(other.model_dump(mode="json", exclude={"name"})) for other in (arm, baseline))
-    differing = {key for key in {*left, *right} if left.get(key, _ABSENT) != right.get(key, _ABSENT)}
-    # what an arm without mining, training or repair lacks is one difference, not one per setting
-    differing = {_lacked(key, right if key in left else left) for key in differing}
-    return sorted(key for key in differing if key.partition(".")[0] not in differing - {key})
-
-
-_ABSENT = object()
-
-
-def _lacked(key: str, other: Iterable[str]) -> str:
-    """Return the shortest beginning of a dotted key of which `other` has nothing, else the key."""
-    steps = key.split(".")
-    for length in range(1, len(steps)):
-        start = ".".join(steps[:length])
-        if not any(f"{there}.".startswith(f"{start}.") for there in other):
-            return start
-    return key
-
-
-def _factors(content: Mapping[str, JsonValue], prefix: str = "") -> dict[str, JsonValue]:
-    """Flatten an arm's content; a component counts as one factor, its parameters included."""
-    flat: dict[str, JsonValue] = {}
-    for key, value in content.items():
-        if isinstance(value, dict) and "params" not in value:
-            flat.update(_factors(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
 def statuses(plan: Plan, results: Path) -> list[RunRecord | None]:
     """Return the record of each run of the plan, None where there is none yet."""
     folders = [results / "runs" / run.fingerprint for run in plan.sweep.runs]
@@ -238,17 +206,26 @@ def _guess(spec: RunSpec) -> float:
 
 
 def keep(plan: Plan, results: Path) -> SweepPlan:
-    """Write `plan.json` before the first run; an earlier plan that differs is kept and named in `amends`."""
+    """Write `plan.json` before the first run; an earlier plan that differs is kept, and what changed is said."""
     path = results / "plan.json"
-    amends: tuple[str, ...] = ()
+    kept = plan.sweep
     if path.exists():
         before = read_plan(results)
-        amends = before.amends
-        if before.hash != plan.sweep.hash:
+        amends, amendments = before.amends, before.amendments
+        if before.hash != kept.hash:
             write_text(results / "plans" / f"{before.hash}.json", path.read_text(encoding="utf-8"))
             amends = (*amends, before.hash)
-    kept = plan.sweep.model_copy(update={"amends": amends})
+            amendments = (*amendments, _amendment(before, kept, results))
+        kept = kept.model_copy(update={"amends": amends, "amendments": amendments})
     text = json.dumps(kept.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
     return kept
+
+
+def _amendment(before: SweepPlan, after: SweepPlan, results: Path) -> Amendment:
+    """Say how far the earlier plan had been carried out, points of its search included, and what the later changes."""
+    planned = {run.fingerprint for run in read_sweep(results).runs}
+    folders = [results / "runs" / fingerprint for fingerprint in planned]
+    finished = sum((folder / "record.json").exists() and read_record(folder).status == "finished" for folder in folders)
+    return Amendment(hash=before.hash, finished=finished, changes=tuple(changes(before, after)))

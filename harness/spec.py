@@ -10,6 +10,7 @@ from harness.fingerprint import digest
 
 __all__ = [
     "STRICT",
+    "Amendment",
     "ArmSpec",
     "Boundary",
     "Comparison",
@@ -34,6 +35,7 @@ __all__ = [
     "Share",
     "Shortage",
     "Spec",
+    "SplitRoles",
     "SuspectSpec",
     "SweepPlan",
     "SweepSpec",
@@ -271,6 +273,9 @@ def _usual(value: object) -> bool:
     return value == "auto"
 
 
+Sentences = Annotated[tuple[Annotated[str, MinLen(1)], ...], Field(exclude_if=_empty)]
+"""Sentences about a sweep; where there are none, no part of any digest."""
+
 FurtherSets = Annotated[tuple[Component, ...], Field(exclude_if=_empty)]
 """Datasets that runs are evaluated on besides their own; where there are none, no part of any digest."""
 
@@ -354,7 +359,8 @@ class SweepSpec(Spec):
 
     `baseline` names the arm that each of `comparisons` is compared with; without
     `comparisons` every other arm is. `metric` on the test split decides the headline.
-    Every run is evaluated on the datasets of `evaluate` too.
+    Every run is evaluated on the datasets of `evaluate` too. `exclusions` say beforehand
+    what will be left out of the analysis, and on what grounds.
     """
 
     name: str
@@ -369,6 +375,7 @@ class SweepSpec(Spec):
     search: SearchSpec | None = None
     evaluate: FurtherSets = ()
     drop_own: OwnDocument = "auto"
+    exclusions: Sentences = ()
 
     @field_validator("name")
     @classmethod
@@ -404,11 +411,28 @@ class PlannedRun(Spec):
     seed: int
 
 
+class Amendment(Spec):
+    """That a plan gave way: its hash, how many of its runs had finished by then, and the changes in words."""
+
+    hash: str
+    finished: int
+    changes: tuple[str, ...]
+
+
+class SplitRoles(Spec):
+    """On which split a search tunes, and which one the comparisons judge."""
+
+    tune: Literal["dev"] = "dev"
+    judge: Literal["test"] = "test"
+
+
 class SweepPlan(Spec):
     """What `plan.json` holds: fixed before the first run, the index of the runs afterwards.
 
-    `hash` is the digest of all else; `amends` lists the hashes of earlier plans of the
-    same sweep, oldest first.
+    `splits` say what is tuned and judged on, `family` how the planned comparisons are
+    corrected, taken together: both are the same for every sweep. `hash` is the digest of
+    all that was chosen; `amends` lists the hashes of earlier plans of the same sweep,
+    oldest first, and `amendments` what followed each, as far as it was kept.
     """
 
     name: str
@@ -423,5 +447,9 @@ class SweepPlan(Spec):
     search: SearchSpec | None = None
     evaluate: FurtherSets = ()
     drop_own: OwnDocument = "auto"
+    exclusions: Sentences = ()
+    splits: SplitRoles = SplitRoles()
+    family: Literal["holm"] = "holm"
     hash: str = ""
     amends: tuple[str, ...] = ()
+    amendments: Annotated[tuple[Amendment, ...], Field(exclude_if=_empty)] = ()

@@ -16,7 +16,7 @@ from harness.spec import ArmSpec, Component, SweepSpec
 
 __all__ = ["load_sweep"]
 
-_HEADER = ("name", "question", "seeds", "metric", "baseline", "comparisons", "equal_queries", "drop_own")
+_HEADER = ("name", "question", "seeds", "metric", "baseline", "comparisons", "exclusions", "equal_queries", "drop_own")
 _KEYS = ("name", "question", "datasets", "evaluate", *_HEADER[2:], "defaults", "arms", "search")
 _STAND_INS: dict[str, JsonValue] = {"datasets": [{"name": "-"}], "arms": [{"name": "-", "base": {"name": "-"}}]}
 """Take the place of the parts that are checked on their own."""
@@ -58,6 +58,10 @@ def _header(top: Mapping[str, JsonValue], findings: Findings) -> SweepSpec | Non
     question = top.get("question")
     if isinstance(question, str) and not question.strip():
         findings.add(("question",), "must be text that is not empty")
+    exclusions = top.get("exclusions")
+    for place, sentence in enumerate(exclusions if isinstance(exclusions, list) else []):
+        if isinstance(sentence, str) and not sentence.strip():
+            findings.add(("exclusions", place), "must be text that is not empty")
     return findings.build(SweepSpec, given | placed(_STAND_INS, ()), ())
 
 
