@@ -73,15 +73,10 @@ class Results:
     plan: SweepPlan
     cells: dict[tuple[str, str], Cell]
     incidents: tuple[Incident, ...]
-<<<<<<< HEAD
     homes: dict[str, Path]
     remarks: tuple[str, ...] = ()
     guarded: dict[str, float] = field(default_factory=dict)
     """What the guard of a search says of its points on dev."""
-=======
-    guarded: dict[str, float] = field(default_factory=dict)
-    """What the guard of a search says of its points on dev."""
->>>>>>> stats
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -145,14 +140,9 @@ def read_results(results: Path) -> Results:
             kind, message = _why(record)
             incidents.append(Incident(run.arm, run.dataset, run.seed, run.fingerprint, kind, message))
     cells = {key: _cell(arms[key[0]], key[1], planned[key], found) for key, found in finished.items()}
-<<<<<<< HEAD
     check_queries(cells)
     homes = {run.fingerprint: results for run in plan.runs}
     return Results(plan, cells, tuple(incidents), homes, guarded=answers_of(results, plan))
-=======
-    _check_queries(cells)
-    return Results(plan, cells, tuple(incidents), answers_of(results, plan))
->>>>>>> stats
 
 
 def _why(record: RunRecord | None) -> tuple[str, str]:

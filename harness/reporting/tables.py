@@ -1,13 +1,8 @@
 """Compute the rows of a report's tables from results; numbers only, no text, no drawing."""
 
-<<<<<<< HEAD
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-=======
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
->>>>>>> stats
 from pathlib import Path
 from typing import TypeVar
 
@@ -186,15 +181,9 @@ def _dataset_table(
     for cell in cells:
         name = cell.arm.name
         marks = _Marks(name == results.baseline, name == best, name in tied, name in barred)
-<<<<<<< HEAD
         row = _arm_row(cell, marks, scores.get(name), versus.get((name, dataset)), results.plan.metric)
         rows.append(replace(row, dev=None) if results.behind_guard else row)
     queries = max((len(cell.queries) for cell in cells), default=0)
-=======
-        row = _arm_row(cell, marks, versus.get((name, dataset)), results.plan.metric)
-        rows.append(replace(row, dev=None) if results.behind_guard else row)
-    queries = max((len(cell.queries) for cell in results.on(dataset)), default=0)
->>>>>>> stats
     return DatasetTable(dataset, queries, _by_score(rows, lambda row: row.score))
 
 
