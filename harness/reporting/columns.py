@@ -79,6 +79,9 @@ def statistics_columns() -> list[ArmColumn]:
         tested("Seeds", lambda result: str(result.seeds)),
         tested("p (raw)", lambda result: notation.p_value(result.p_permutation)),
         tested("p (t-test)", lambda result: notation.p_value(result.p_t)),
+        ArmColumn(
+            "p (seeds)", lambda row: notation.p_value(None if row.versus is None else row.versus.p_seeds_adjusted)
+        ),
         tested("Effect d_z", lambda result: notation.signed(result.effect, 2)),
         tested("Win / tie / loss", lambda result: f"{result.wins} / {result.ties} / {result.losses}"),
         tested("Seed spread", lambda result: notation.decimal(result.seed_spread, 4)),

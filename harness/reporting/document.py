@@ -28,7 +28,7 @@ def compose(analysis: Analysis, gallery: Gallery) -> Document:
         removal(analysis, gallery),
         sensitivity(analysis, gallery),
         queries(analysis, gallery),
-        judging(analysis),
+        judging(analysis, gallery),
         conditions(analysis, checked),
         reproduction(analysis),
     )

@@ -51,7 +51,7 @@ def test_csv_holds_every_number_of_the_rows(analysis: Analysis) -> None:
     for line, row in zip(lines, analysis.tables[0].rows, strict=True):
         assert row.score is not None
         assert float(line["test"]) == pytest.approx(row.score.mean, rel=1e-5)
-        assert line["p_holm"] == ("" if row.p_adjusted is None else f"{row.p_adjusted:.6g}")
+        assert line["p_adjusted"] == ("" if row.p_adjusted is None else f"{row.p_adjusted:.6g}")
         assert line["contamination"] == ("" if row.contamination is None else f"{row.contamination:.6g}")
         assert line["verdict"] == ("" if row.versus is None else row.versus.verdict)
 
@@ -62,7 +62,7 @@ def test_parquet_holds_the_same_rows_with_every_digit(analysis: Analysis) -> Non
     read = pd.read_parquet(io.BytesIO(as_parquet(rows)))
 
     assert list(read.columns) == list(rows[0])
-    for name in ("test", "difference_low", "p_holm", "contamination"):
+    for name in ("test", "difference_low", "p_adjusted", "contamination"):
         expected = [np.nan if row[name] is None else row[name] for row in rows]
         np.testing.assert_array_equal(read[name].astype("float64"), expected)
     assert list(read["arm"]) == [row["arm"] for row in rows]

@@ -26,9 +26,10 @@ _NEGATIVES = (
     "Overlap and AUC: of the scores of positives and mined negatives."
 )
 _STATISTICS = (
-    "Further statistics of the differences to the baseline. Effect d_z: mean over standard deviation of the "
-    "per-query differences. Seed spread: standard deviation of the per-seed mean difference. Detectable: the "
-    "difference found with 80 % power at alpha 0.05."
+    "Further statistics of the differences to the baseline. p (raw): by permutation, before the adjustment. p (seeds): "
+    "over queries and seeds, adjusted. Effect d_z: mean over standard deviation of the per-query differences. Seed "
+    "spread: standard deviation of the per-seed mean difference. Detectable: the difference found with 80 % power at "
+    "alpha 0.05."
 )
 _COST = (
     "Wall-clock seconds of one run, as means over seeds, on the machine named under Reproduction. What runs share, "
@@ -68,7 +69,7 @@ def caption(analysis: Analysis) -> str:
     test = (
         f"Difference to {notation.plain(analysis.results.baseline)}; p: two-sided paired permutation test over "
         f"queries, Holm-adjusted over the {planned} planned comparisons (alpha {ALPHA}); "
-        "comparisons that were not planned are marked e and adjusted among themselves."
+        "comparisons that were not planned are marked e and adjusted among themselves (Benjamini and Hochberg)."
     )
     return f"{interval} {test} {RULE} Marks: {marks}. {told}"
 
