@@ -146,12 +146,13 @@ def environment_rows(results: Results) -> list[tuple[str, str]]:
     """List hardware, software and commit, one block for each environment that runs were made in."""
     rows: list[tuple[str, str]] = []
     for here in _environments(results):
-        changed = ", with uncommitted changes" if here.dirty else ""
+        changed = f", with uncommitted changes{f' ({here.diff}.patch)' if here.diff else ''}" if here.dirty else ""
         rows += [
             ("Machine", f"{here.processor}, {here.cores} cores, {here.threads} threads, device {here.device}"),
             ("System", f"{here.platform}, Python {here.python}"),
             ("Commit", f"{here.commit or 'unknown'}{changed}"),
             ("Packages", package_text(here)),
+            *([("Lock", f"environment/{here.lock}.lock")] if here.lock else []),
         ]
     return rows
 

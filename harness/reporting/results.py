@@ -12,7 +12,7 @@ import numpy.typing as npt
 from harness.errors import DataError, StorageError
 from harness.guarding import answers_of
 from harness.record import RunRecord, read_per_query, read_record, read_sweep
-from harness.spec import ArmSpec, SweepPlan
+from harness.spec import ArmSpec, PlannedRun, SweepPlan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,7 @@ _ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Incident:
-    """A planned run that left no numbers, and why."""
+    """A planned run that left no numbers, and why; `seconds` of work were spent on it in `tries`."""
 
     arm: str
     dataset: str
@@ -32,6 +32,8 @@ class Incident:
     fingerprint: str
     kind: str
     message: str
+    seconds: float = 0.0
+    tries: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,20 +139,22 @@ def read_results(results: Path) -> Results:
         if record is not None and record.status == "finished":
             finished[key].append((run.seed, record, _test_scores(folder, record, plan.metric)))
         else:
-            kind, message = _why(record)
-            incidents.append(Incident(run.arm, run.dataset, run.seed, run.fingerprint, kind, message))
+            incidents.append(_incident(run, record))
     cells = {key: _cell(arms[key[0]], key[1], planned[key], found) for key, found in finished.items()}
     check_queries(cells)
     homes = {run.fingerprint: results for run in plan.runs}
     return Results(plan, cells, tuple(incidents), homes, guarded=answers_of(results, plan))
 
 
-def _why(record: RunRecord | None) -> tuple[str, str]:
+def _incident(run: PlannedRun, record: RunRecord | None) -> Incident:
+    where = (run.arm, run.dataset, run.seed, run.fingerprint)
     if record is None:
-        return "missing", "planned, but there is no record of it"
+        return Incident(*where, "missing", "planned, but there is no record of it")
+    seconds = sum(record.timings.values()) + sum(attempt.seconds for attempt in record.earlier)
+    tries = 1 + len(record.earlier)
     if record.failure is None:
-        return "failed", "no reason was recorded"
-    return record.failure.kind, record.failure.message
+        return Incident(*where, "failed", "no reason was recorded", seconds, tries)
+    return Incident(*where, record.failure.kind, record.failure.message, seconds, tries)
 
 
 def _test_scores(folder: Path, record: RunRecord, metric: str) -> "pd.Series":
