@@ -114,6 +114,12 @@ def test_wins_ties_and_losses_ignore_rounding() -> None:
     assert (result.wins, result.ties, result.losses) == (1, 1, 1)
 
 
+def test_a_small_difference_is_still_one() -> None:
+    result = stats.paired_comparison([1e-6, -1e-6, 1e-6, 1e-12], np.zeros(4), seed=0, resamples=10)
+
+    assert (result.wins, result.ties, result.losses) == (2, 1, 1)
+
+
 def test_effect_and_detectable_difference_follow_their_definitions() -> None:
     values = np.array([0.1, 0.2, 0.3, 0.4])
 

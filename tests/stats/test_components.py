@@ -61,6 +61,22 @@ def test_components_of_unequal_datasets_are_right_on_average() -> None:
         assert np.mean(estimates) == pytest.approx(value**2, abs=3.5 * error + (0.0015 if name == "dataset" else 0.0))
 
 
+def test_sums_of_squares_of_unequal_datasets_are_pooled() -> None:
+    rng = np.random.default_rng(7)
+    tables = [_dataset(rng, n, m, dataset=0.2, query=0.3, seed=0.3, residual=0.2) for n, m in ((6, 2), (11, 5))]
+    left = [t - t.mean(axis=1, keepdims=True) - t.mean(axis=0) + t.mean() for t in tables]
+    residual = sum((part**2).sum() for part in left) / (5 * 1 + 10 * 4)
+    rows = sum(t.shape[1] * ((t.mean(axis=1) - t.mean()) ** 2).sum() for t in tables)
+    columns = sum(len(t) * ((t.mean(axis=0) - t.mean()) ** 2).sum() for t in tables)
+
+    found = variance_components(tables)
+
+    assert found.residual == pytest.approx(residual)
+    # expected: 15 (residual) + (5 * 2 + 10 * 5) query, and 5 (residual) + (1 * 6 + 4 * 11) seed
+    assert found.query == pytest.approx((rows - 15 * residual) / 60)
+    assert found.seed == pytest.approx((columns - 5 * residual) / 50)
+
+
 def test_shares_add_up_to_one() -> None:
     rng = np.random.default_rng(4)
 

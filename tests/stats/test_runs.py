@@ -72,17 +72,18 @@ def test_the_interval_of_improvement_agrees_with_resampling_run_by_run() -> None
     assert (result.low, result.high) == pytest.approx(np.quantile(chances, [0.025, 0.975]), abs=0.03)
 
 
-def test_the_interval_of_the_interquartile_mean_agrees_with_resampling_run_by_run() -> None:
-    runs = _runs(7)
+def test_the_interval_of_the_interquartile_mean_agrees_with_resampling_each_dataset_by_itself() -> None:
+    # the same on each dataset: drawn together, seeds would move the mean more
+    runs = np.repeat(_runs(7, datasets=1), 3, axis=1)
     rng = np.random.default_rng(8)
     means = [
         reference.trim_mean(np.stack([rng.choice(runs[:, d], 6) for d in range(3)]), 0.25, axis=None)
-        for _ in range(2000)
+        for _ in range(4000)
     ]
 
     result = interquartile_mean(runs, seed=0)
 
-    assert (result.low, result.high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.006)
+    assert (result.low, result.high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.12 * np.std(means))
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_seed_another() -> None:
