@@ -222,10 +222,10 @@ def test_a_run_that_mines_nothing_leaves_no_negatives(work, tmp_path):
     ]
 
 
-def test_ids_are_kept_as_a_dictionary_and_compressed(tmp_path):
+def test_ids_are_kept_as_a_dictionary_and_scores_are_not(tmp_path):
     write_rankings(tmp_path / "rankings.parquet", [ranking("test", [[2, 0]], [[0.5, 0.25]])])
 
     chunks = pq.ParquetFile(tmp_path / "rankings.parquet").metadata.row_group(0)
-    column = chunks.column(RANKING_COLUMNS.index("document_id"))
-    assert column.compression == "ZSTD"
-    assert column.has_dictionary_page
+    document, score = (chunks.column(RANKING_COLUMNS.index(name)) for name in ("document_id", "score"))
+    assert document.compression == score.compression == "ZSTD"
+    assert (document.has_dictionary_page, score.has_dictionary_page) == (True, False)
