@@ -70,7 +70,7 @@ def _font(*, bold: bool) -> "FT2Font":
     from matplotlib.font_manager import FontProperties, findfont
     from matplotlib.ft2font import FT2Font
 
-    return FT2Font(findfont(FontProperties("DejaVu Sans", weight="bold" if bold else "normal")))
+    return FT2Font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
 
 
 @cache
@@ -219,7 +219,7 @@ def _over(axes: "Axes", text: str, offset: tuple[float, float], size: float, wei
     )
 
 
-def few_ticks(axes: "Axes", most: int = 5) -> None:
+def few_ticks(axes: "Axes", most: int = 6) -> None:
     """Keep the tick labels of neighbouring panels apart."""
     from matplotlib.ticker import MaxNLocator
 

@@ -1,0 +1,204 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synthetic_tables as tables
+from synthetic import QUICKSTART, Arm, Sweep, mined, spec_of
+
+from harness.record import Stopping
+from harness.reporting.plots import learning, search_points, sensitivity, teachers_by_bases
+from harness.reporting.plots.search_points import Searched, importances
+from harness.reporting.tables import analyse
+from harness.spec import RangeSpec, SearchSpec, TrainingSpec
+
+SHARES = tuple(
+    Arm(f"share {share}", mined("topk_percpos", share=share), level, dirt)
+    for share, level, dirt in ((0.95, 0.52, 0.06), (0.7, 0.5, 0.02), (0.8, 0.55, 0.03))
+)
+SMALL = Sweep(arms=(QUICKSTART[3], *SHARES), baseline="topk", test=20, dev=9, seeds=(0,))
+
+
+def test_arms_that_differ_in_one_number_make_a_series_in_its_order(tmp_path: Path) -> None:
+    arms = (*SMALL.arms, Arm("share 0.9", mined("topk_percpos", share=0.9), teacher="bm25"))
+    analysis = analyse(replace(SMALL, arms=arms).write(tmp_path))
+
+    (data,) = sensitivity.compute(analysis)
+
+    (series,) = data.series
+    assert (series.setting, series.of) == ("share", "topk_percpos, teacher minilm")
+    assert [(point.arm, point.value) for point in series.points] == [
+        ("share 0.7", 0.7),
+        ("share 0.8", 0.8),
+        ("share 0.95", 0.95),
+    ]
+    row = analysis.tables[0].row("share 0.8")
+    assert row is not None
+    assert (series.points[1].score, series.points[1].contamination) == (row.score, row.contamination)
+    assert all(point.judged for point in series.points)
+    baseline = analysis.tables[0].row("topk")
+    assert baseline is not None
+    assert baseline.score is not None
+    assert data.baseline == ("topk", baseline.score.mean, baseline.contamination)
+    assert len(sensitivity.sensitivity_rows(data)) == 3
+
+
+def test_two_values_are_no_series(tmp_path: Path) -> None:
+    arms = (*SMALL.arms[:3], Arm("share 0.7 again", mined("topk_percpos", share=0.7)))
+
+    assert sensitivity.compute(analyse(replace(SMALL, arms=arms).write(tmp_path))) == ()
+
+
+def test_settings_of_training_count_and_truths_do_not() -> None:
+    found = {key: value for key, value, _ in sensitivity.numeric_settings(spec_of(SHARES[0]))}
+
+    assert found["mining.miner.params.share"] == 0.95
+    assert found["mining.depth"] == 100.0
+    assert found["training.learning_rate"] == 2e-3
+    assert "training.mask_known_positives" not in found
+    assert not [key for key in found if not key.startswith(("mining.", "training."))]
+
+
+def test_points_that_dev_did_not_choose_are_marked(tmp_path: Path) -> None:
+    search = SearchSpec(arm="tuned", trials=3, space={"miner.share": RangeSpec(low=0.5, high=1.0)})
+    arms = [QUICKSTART[3], *(replace(arm, name=f"tuned #{place} (x)") for place, arm in enumerate(SHARES))]
+    analysis = analyse(replace(SMALL, arms=arms, search=search).write(tmp_path))
+
+    (data,) = sensitivity.compute(analysis)
+
+    assert [point.arm for point in data.series[0].points if point.judged] == [analysis.chosen]
+    assert "Hollow" in sensitivity.sensitivity_caption(data)[1]
+
+
+def searched(count: int, *, noise: float = 0.0) -> list[Searched]:
+    rng = np.random.default_rng(3)
+    x, y = rng.random(count), 10.0 ** rng.uniform(-4, -1, count)
+    return [
+        Searched(place, {"x": float(x[place]), "y": float(y[place])}, float(-((x[place] - 0.5) ** 2)) + noise, chosen=False)
+        for place in range(count)
+    ]
+
+
+SPACE = {"x": RangeSpec(low=0.0, high=1.0), "y": RangeSpec(low=1e-4, high=1e-1, log=True)}
+
+
+def test_the_parameter_that_decides_is_the_most_important_every_time() -> None:
+    first, second = importances(searched(24), SPACE), importances(searched(24), SPACE)
+
+    assert first == second
+    assert [one.parameter for one in first] == ["x", "y"]
+    assert sum(one.share for one in first) == pytest.approx(1.0)
+    assert first[0].share > 0.7
+
+
+def test_little_data_or_one_parameter_says_nothing_of_importance() -> None:
+    points = searched(8)
+
+    assert len(importances(points, SPACE)) == 2
+    assert importances(points[:7], SPACE) == ()
+    assert importances(points, {"x": SPACE["x"]}) == ()
+    assert importances([replace(point, dev=0.5) for point in points], SPACE) == ()
+
+
+def test_points_of_a_search_have_their_values_and_dev_metric(tmp_path: Path) -> None:
+    search = SearchSpec(arm="tuned", trials=3, space={"miner.share": RangeSpec(low=0.5, high=1.0)})
+    names = [f"tuned #{place} (x)" for place in range(3)]
+    arms = [QUICKSTART[3], *(replace(arm, name=name) for name, arm in zip(names, SHARES, strict=True))]
+    folder = replace(SMALL, arms=arms, search=search).write(tmp_path)
+    tables.make_points(folder, {name: {"miner.share": 0.7 + place / 10} for place, name in enumerate(names)})
+    analysis = analyse(folder)
+
+    data = search_points.compute(analysis, folder)
+
+    assert data is not None
+    assert [point.number for point in data.points] == [0, 1, 2]
+    assert [point.values["miner.share"] for point in data.points] == pytest.approx([0.7, 0.8, 0.9])
+    cells = [analysis.results.cells[name, "docstrings"] for name in names]
+    assert [point.dev for point in data.points] == [cell.mean_metric("dev", "ndcg_at_10") for cell in cells]
+    assert [name for name, point in zip(names, data.points, strict=True) if point.chosen] == [analysis.chosen]
+    assert data.importances == ()
+    assert search_points.draw_importances(data) is None
+    assert [row["miner.share"] for row in search_points.slices_rows(data)] == ["0.7", "0.8", "0.9"]
+
+
+def test_results_without_a_search_have_no_points(tmp_path: Path) -> None:
+    folder = SMALL.write(tmp_path)
+
+    assert search_points.compute(analyse(folder), folder) is None
+
+
+def test_teachers_and_bases_are_compared_over_the_recipes_that_all_were_run_with(tmp_path: Path) -> None:
+    arms = [
+        Arm(f"{teacher} {base} {miner}", mined(miner), 0.4 + 0.02 * place, teacher=teacher, base=base)
+        for place, (teacher, base, miner) in enumerate(
+            (teacher, base, miner)
+            for miner in ("topk", "random")
+            for teacher in ("minilm", "bm25")
+            for base in ("static", "other")
+        )
+    ]
+    arms.append(Arm("bm25 static shifted", mined("topk_shifted", shift=5), 0.9, teacher="bm25"))
+    arms.append(Arm("minilm static shifted", mined("topk_shifted", shift=5), 0.1))
+    analysis = analyse(replace(SMALL, arms=arms, baseline=None).write(tmp_path))
+
+    (data,) = teachers_by_bases.compute(analysis)
+
+    assert len(data.recipes) == 2
+    assert set(data.teachers) == {"minilm", "bm25"}
+    for place, teacher in enumerate(data.teachers):
+        for column, base in enumerate(data.bases):
+            rows = [analysis.tables[0].row(f"{teacher} {base.partition('(')[0]} {miner}") for miner in ("topk", "random")]
+            means = [row.score.mean for row in rows if row is not None and row.score is not None]
+            assert data.means[place, column] == pytest.approx(np.mean(means))
+    assert data.means.mean(axis=1).tolist() == sorted(data.means.mean(axis=1), reverse=True)
+    assert len(teachers_by_bases.teachers_by_bases_rows(data)) == 4
+
+
+def test_one_teacher_and_one_base_make_no_matrix(tmp_path: Path) -> None:
+    assert teachers_by_bases.compute(analyse(SMALL.write(tmp_path))) == ()
+
+
+def test_losses_are_averaged_over_windows_with_their_middle_step() -> None:
+    step, mean = learning.smoothed(np.arange(1.0, 91.0))
+
+    # 90 steps in windows of 3
+    assert len(step) == 30
+    assert (step[0], mean[0], step[-1], mean[-1]) == (2.0, 2.0, 89.0, 89.0)
+
+
+def test_a_last_window_may_be_shorter_and_a_short_training_is_left_as_it_is() -> None:
+    step, mean = learning.smoothed(np.append(np.zeros(80), 7.0))
+    short, same = learning.smoothed(np.array([3.0, 1.0, 2.0]))
+
+    assert (step[-1], mean[-1]) == (80.0, pytest.approx(7.0 / 3.0))
+    assert (short.tolist(), same.tolist()) == ([1.0, 2.0, 3.0], [3.0, 1.0, 2.0])
+
+
+def test_a_course_has_the_band_of_its_seeds_and_what_early_stopping_saw(tmp_path: Path) -> None:
+    from harness.spec import EarlyStoppingSpec
+
+    looks = Stopping(steps=(2, 4), values=(0.3, 0.4), best_step=4)
+    early = TrainingSpec(early_stopping=EarlyStoppingSpec(every=2, metric="mrr_at_10"))
+    arms = [QUICKSTART[3], replace(SHARES[0], stopping=looks, training=early)]
+    folder = replace(SMALL, arms=arms, seeds=(0, 1)).write(tmp_path)
+    for path in folder.glob("runs/*/record.json"):
+        text = path.read_text()
+        if '"seed": 1' in text:
+            path.write_text(text.replace("2.0,\n  1.5,\n  1.2", "4.0,\n  1.5"))
+
+    (data,) = learning.compute(analyse(folder))
+
+    course = next(course for course in data.courses if course.arm == "topk")
+    assert (course.mean.tolist(), course.low.tolist(), course.high.tolist()) == ([3.0, 1.5], [2.0, 1.5], [4.0, 1.5])
+    stopped = next(course for course in data.courses if course.looks)
+    assert data.stopped == (stopped.arm,) == ("share 0.95",)
+    assert data.metrics == ("MRR@10",)
+    assert [row["kept"] for row in learning.stopping_rows(data)] == ["false", "true"] * 2
+    assert "kept step 4, 4" in learning.stopping_caption(data)[0]
+
+
+def test_without_early_stopping_nothing_of_it_is_drawn(tmp_path: Path) -> None:
+    (data,) = learning.compute(analyse(SMALL.write(tmp_path)))
+
+    assert data.stopped == ()
+    assert learning.draw_stopping(data, {}) is None
