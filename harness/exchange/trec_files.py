@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from harness.errors import DataError
 from harness.exchange.manifest import QrelsFile, RunFile
@@ -93,7 +93,7 @@ def read_frame(path: Path) -> "pd.DataFrame":
         size = sum(described.row_group(place).total_byte_size for place in range(described.num_row_groups))
         if size > _LARGEST or described.num_rows > _MOST_ROWS:
             raise DataError(f"{path.name} unpacks to {size:,} bytes in {described.num_rows:,} rows: that is too much")
-        return cast("pd.DataFrame", pd.read_parquet(path))
+        return pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
