@@ -21,6 +21,7 @@ from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
 from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.leakage_command import add_leakage, leakage_text
 from harness.mine_command import add_mine, mine_text
+from harness.reproduce_command import add_reproduce, reproduce_text
 
 if TYPE_CHECKING:
     from harness.reporting.report import ReportPaths
@@ -120,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_bundle(commands).set_defaults(run=_bundle)
     add_verify(commands).set_defaults(run=_verify)
+    add_reproduce(commands).set_defaults(run=_reproduce)
 
     listing = commands.add_parser("list", help="list strategies with parameters, ranges and papers")
     listing.add_argument("kind", choices=_KINDS)
@@ -197,6 +199,12 @@ def _bundle(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     text, code = verify_text(options)
+    print(text)
+    return code
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    text, code = reproduce_text(options)
     print(text)
     return code
 
