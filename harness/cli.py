@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from harness import __version__
 from harness.audit_command import add_audit, audit_text
 from harness.bundle_command import add_bundle, add_verify, bundle_text, verify_text
+from harness.compare_command import add_compare, compare_text
 from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
 from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.leakage_command import add_leakage, leakage_text
@@ -119,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_reports(report)
     report.set_defaults(run=_report)
 
+    add_compare(commands).set_defaults(run=_compare)
     add_bundle(commands).set_defaults(run=_bundle)
     add_verify(commands).set_defaults(run=_verify)
     add_reproduce(commands).set_defaults(run=_reproduce)
@@ -189,6 +191,11 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _leakage(options: argparse.Namespace) -> int:
     print(leakage_text(options))
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    print(compare_text(options))
     return 0
 
 
