@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.audit_command import add_audit, audit_text
+from harness.bundle_command import add_bundle, add_verify, bundle_text, verify_text
+from harness.compare_command import add_compare, compare_text
 from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
 from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.leakage_command import add_leakage, leakage_text
 from harness.mine_command import add_mine, mine_text
+from harness.reproduce_command import add_reproduce, reproduce_text
 
 if TYPE_CHECKING:
     from harness.reporting.report import ReportPaths
@@ -117,6 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_reports(report)
     report.set_defaults(run=_report)
 
+    add_compare(commands).set_defaults(run=_compare)
+    add_bundle(commands).set_defaults(run=_bundle)
+    add_verify(commands).set_defaults(run=_verify)
+    add_reproduce(commands).set_defaults(run=_reproduce)
+
     listing = commands.add_parser("list", help="list strategies with parameters, ranges and papers")
     listing.add_argument("kind", choices=_KINDS)
     listing.add_argument("--json", action="store_true", help="for programs")
@@ -184,6 +192,28 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _leakage(options: argparse.Namespace) -> int:
     print(leakage_text(options))
     return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    print(compare_text(options))
+    return 0
+
+
+def _bundle(options: argparse.Namespace) -> int:
+    print(bundle_text(options))
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    text, code = verify_text(options)
+    print(text)
+    return code
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    text, code = reproduce_text(options)
+    print(text)
+    return code
 
 
 def _loaded(options: argparse.Namespace) -> "SweepSpec":

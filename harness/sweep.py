@@ -24,7 +24,7 @@ from harness.search import Search
 from harness.spec import Component, PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
 
-__all__ = ["Listener", "Outcome", "Settings", "carry_out", "record_of"]
+__all__ = ["Listener", "Outcome", "Settings", "carry_out", "carry_out_runs", "record_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +87,21 @@ def carry_out(spec: SweepSpec, settings: Settings, listener: Listener) -> Outcom
         if spec.search is not None:
             failed += under_way.search(spec.search)
         under_way.keep_texts()
+    return Outcome(folder, kept, failed)
+
+
+def carry_out_runs(spec: SweepSpec, runs: _Runs, settings: Settings, listener: Listener) -> Outcome:
+    """Carry out some runs of a sweep, and no search; what is finished already is not run again.
+
+    Raises what `carry_out` raises.
+    """
+    folder = settings.results / spec.name
+    writable(folder)
+    writable(settings.store)
+    with _alone(folder), ExitStack() as stack:
+        kept = keep(make_plan(spec), folder)
+        listener.planned(kept, len(runs))
+        failed = _UnderWay(spec, folder, settings, listener, stack).run(runs)
     return Outcome(folder, kept, failed)
 
 

@@ -1,0 +1,1 @@
+"""What leaves a results folder for others and comes back: bundles, their checks, and published numbers."""
