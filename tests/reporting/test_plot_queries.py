@@ -71,18 +71,21 @@ def test_untrained_arms_are_no_contenders_for_the_pair(tmp_path: Path) -> None:
 def test_gains_and_losses_stand_most_extreme_first_and_ties_nowhere(tmp_path: Path) -> None:
     folder = two_arms(tmp_path)
 
-    (found,) = extremes(read_results(folder), folder, "random", "topk")
+    (found,) = extremes(read_results(folder), "random", "topk")
 
-    assert [(case.query, case.a_score, case.b_score) for case in found.gained] == [("q0", 0.75, 0.25), ("q2", 0.625, 0.5)]
+    assert [(case.query, case.a_score, case.b_score) for case in found.gained] == [
+        ("q0", 0.75, 0.25),
+        ("q2", 0.625, 0.5),
+    ]
     assert [case.query for case in found.lost] == ["q1", "q3"]
-    (fewer,) = extremes(read_results(folder), folder, "random", "topk", n=1)
+    (fewer,) = extremes(read_results(folder), "random", "topk", n=1)
     assert [len(fewer.gained), len(fewer.lost)] == [1, 1]
 
 
 def test_a_case_has_texts_positives_and_what_either_arm_ranks_first(tmp_path: Path) -> None:
     folder = two_arms(tmp_path)
 
-    (found,) = extremes(read_results(folder), folder, "random", "topk")
+    (found,) = extremes(read_results(folder), "random", "topk")
 
     case = found.gained[0]
     assert found.seed == 0
@@ -111,7 +114,7 @@ def test_only_the_test_split_and_relevant_documents_count(tmp_path: Path) -> Non
     )
     tables.keep(frame, queries / "qrels.parquet")
 
-    (found,) = extremes(read_results(folder), folder, "random", "topk")
+    (found,) = extremes(read_results(folder), "random", "topk")
 
     assert [document.id for document in found.gained[0].positives] == ["d2"]
     assert [one.relevant for one in found.gained[0].first_a] == [False, False, True]
@@ -122,7 +125,7 @@ def test_without_kept_tables_a_case_falls_back_to_ids_and_scores(tmp_path: Path)
     for path in [*folder.glob("queries/*/*.parquet"), *folder.glob("runs/*/rankings.parquet")]:
         path.unlink()
 
-    (found,) = extremes(read_results(folder), folder, "random", "topk")
+    (found,) = extremes(read_results(folder), "random", "topk")
 
     case = found.gained[0]
     assert (case.query, case.text, case.positives, case.first_a, case.first_b) == ("q0", None, (), (), ())
@@ -134,7 +137,7 @@ def test_a_damaged_ranking_is_told(tmp_path: Path) -> None:
         path.write_bytes(b"no")
 
     with pytest.raises(StorageError, match="rankings.parquet cannot be read"):
-        extremes(read_results(folder), folder, "random", "topk")
+        extremes(read_results(folder), "random", "topk")
 
 
 def test_a_strip_has_the_mean_of_each_seed_and_their_spread(tmp_path: Path) -> None:
@@ -160,7 +163,7 @@ def test_leaked_and_clean_queries_stand_beside_each_other(tmp_path: Path) -> Non
     keep(folder)
     analysis = analyse(folder)
 
-    (data,) = part_dots.compute(analysis, folder)
+    (data,) = part_dots.compute(analysis)
 
     assert (data.parts, data.queries) == (("clean", "leaked"), (16, 4))
     for arm in data.arms:
@@ -178,4 +181,4 @@ def test_leaked_and_clean_queries_stand_beside_each_other(tmp_path: Path) -> Non
 def test_results_without_a_table_of_queries_have_no_parts(tmp_path: Path) -> None:
     folder = SMALL.write(tmp_path)
 
-    assert part_dots.compute(analyse(folder), folder) == ()
+    assert part_dots.compute(analyse(folder)) == ()

@@ -106,7 +106,7 @@ def test_agreement_is_of_triples_at_the_first_common_seed(tmp_path: Path) -> Non
         if run.seed == 1 and run.arm == "topk":
             tables.keep(tables.negatives(3), folder / "runs" / run.fingerprint / "negatives.parquet")
 
-    (data,) = agreement.compute(analysis, folder)
+    (data,) = agreement.compute(analysis)
 
     assert data.seed == 1
     place = {name: at for at, name in enumerate(data.arms.names)}
@@ -127,7 +127,7 @@ def test_teachers_agree_over_the_arms_that_differ_in_the_teacher_alone(tmp_path:
     ]
     folder = replace(SMALL, arms=arms, baseline=None, seeds=(0,), kept=True).write(tmp_path)
 
-    (data,) = agreement.compute(analyse(folder), folder)
+    (data,) = agreement.compute(analyse(folder))
 
     assert data.teachers is not None
     assert set(data.teachers.names) == {"minilm", "bm25"}
@@ -140,4 +140,4 @@ def test_teachers_agree_over_the_arms_that_differ_in_the_teacher_alone(tmp_path:
 def test_without_kept_negatives_there_is_no_agreement(tmp_path: Path) -> None:
     folder = SMALL.write(tmp_path)
 
-    assert agreement.compute(analyse(folder), folder) == ()
+    assert agreement.compute(analyse(folder)) == ()

@@ -103,7 +103,7 @@ def test_losses_of_the_first_and_last_epoch_are_pooled_over_seeds(tmp_path: Path
         traced(folder, arm, {0: [4.0, 4.0], 1: [9.0, 9.0], 2: [1.0, 2.0]})
         traced(folder, arm, {0: [3.0], 2: [0.0]}, seed=1)
 
-    (data,) = example_losses.compute(analyse(folder), folder)
+    (data,) = example_losses.compute(analyse(folder))
 
     panel = next(panel for panel in data.panels if panel.arm == "topk")
     assert not panel.log
@@ -119,7 +119,7 @@ def test_losses_over_magnitudes_have_a_logarithmic_axis_and_say_what_lies_beyond
     low = [0.001 * 1.1**place for place in range(60)]
     traced(folder, "topk", {0: [1.0] * 60, 1: [*low[:57], 50.0, 60.0, 70.0]})
 
-    (data,) = example_losses.compute(analyse(folder), folder)
+    (data,) = example_losses.compute(analyse(folder))
 
     (panel,) = data.panels
     assert panel.log
@@ -134,7 +134,7 @@ def test_losses_of_different_functions_have_axes_of_their_own(tmp_path: Path) ->
     folder = replace(SMALL, arms=arms, seeds=(0,), kept=True).write(tmp_path)
     traced(folder, "topk shifted 10", {0: [0.01, 0.02], 1: [0.01, 0.01]})
 
-    (data,) = example_losses.compute(analyse(folder), folder)
+    (data,) = example_losses.compute(analyse(folder))
 
     ends = {panel.arm: float(panel.edges[-1]) for panel in data.panels}
     assert ends["random"] == ends["topk"]
@@ -145,7 +145,7 @@ def test_a_training_of_one_epoch_has_no_first_epoch_apart(tmp_path: Path) -> Non
     folder = replace(SMALL, arms=QUICKSTART[3:4], seeds=(0,), kept=True).write(tmp_path)
     traced(folder, "topk", {0: [1.0, 2.0, 3.0]})
 
-    (data,) = example_losses.compute(analyse(folder), folder)
+    (data,) = example_losses.compute(analyse(folder))
 
     assert data.panels[0].first is None
     assert data.panels[0].medians == (None, 2.0)
@@ -156,7 +156,7 @@ def test_without_traces_there_are_no_losses_and_a_damaged_one_is_told(tmp_path: 
     folder = SMALL.write(tmp_path)
     analysis = analyse(folder)
 
-    assert example_losses.compute(analysis, folder) == ()
+    assert example_losses.compute(analysis) == ()
     (folder / "runs" / analysis.results.plan.runs[0].fingerprint / "trace.parquet").write_bytes(b"no")
     with pytest.raises(StorageError, match="trace.parquet cannot be read with the columns epoch, loss"):
-        example_losses.compute(analysis, folder)
+        example_losses.compute(analysis)

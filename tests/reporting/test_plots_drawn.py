@@ -16,7 +16,7 @@ from test_parts import keep
 
 from harness.record import Stopping
 from harness.reporting import figures
-from harness.reporting.pictures import as_csv
+from harness.reporting.gallery import rows_as_csv
 from harness.reporting.plots import (
     agreement,
     distributions,
@@ -33,6 +33,7 @@ from harness.reporting.plots import (
     tradeoff,
 )
 from harness.reporting.plots.layout import fitted, text_width
+from harness.reporting.styles import Styles, family_styles
 from harness.reporting.tables import Analysis, analyse, family_of
 from harness.spec import Component, RangeSpec, SearchSpec, TrainingSpec
 
@@ -70,10 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values = {"miner.share": 0.5, "training.learning_rate": 1e-4}
     tables.make_points(
         folder,
-        {
-            arm.name: {name: low * (1 + place / 9) for name, low in values.items()}
-            for place, arm in enumerate(points)
-        },
+        {arm.name: {name: low * (1 + place / 9) for name, low in values.items()} for place, arm in enumerate(points)},
     )
     keep(folder, size=12)
     return folder
@@ -86,14 +84,14 @@ def hostile(folder: Path) -> Analysis:
 
 @pytest.fixture(scope="module")
 def everything(hostile: Analysis, folder: Path) -> list[Drawn]:
-    styles = figures.family_styles([family_of(arm) for arm in hostile.results.plan.arms])
+    styles = family_styles([family_of(arm) for arm in hostile.results.plan.arms])
     return [
         Drawn(name, _bound(draw, data, styles if styled else None), rows(data), caption(data))
         for name, data, draw, rows, caption, styled in _all(hostile, folder)
     ]
 
 
-def _bound(draw: Callable[..., Figure | None], data: object, styles: figures.Styles | None) -> Callable[[], Figure]:
+def _bound(draw: Callable[..., Figure | None], data: object, styles: Styles | None) -> Callable[[], Figure]:
     def drawn() -> Figure:
         figure = draw(data) if styles is None else draw(data, styles)
         assert figure is not None
@@ -106,17 +104,17 @@ def _all(hostile: Analysis, folder: Path) -> Iterator[tuple[str, Any, Any, Any, 
     found = {
         distributions: distributions.compute(hostile),
         gaps: gaps.compute(hostile),
-        example_losses: example_losses.compute(hostile, folder),
+        example_losses: example_losses.compute(hostile),
         tradeoff: tradeoff.compute(hostile),
         removal: removal.compute(hostile),
-        agreement: agreement.compute(hostile, folder),
+        agreement: agreement.compute(hostile),
         sensitivity: sensitivity.compute(hostile),
-        search_points: (search_points.compute(hostile, folder),),
+        search_points: (search_points.compute(hostile),),
         teachers_by_bases: teachers_by_bases.compute(hostile),
         learning: learning.compute(hostile),
         query_pairs: query_pairs.compute(hostile),
         seed_strip: seed_strip.compute(hostile),
-        part_dots: part_dots.compute(hostile, folder),
+        part_dots: part_dots.compute(hostile),
     }
     unstyled = {"agreement", "teacher_agreement", "importances", "slices", "teachers_by_bases", "query_pairs"}
     for module, group in found.items():
@@ -125,7 +123,10 @@ def _all(hostile: Analysis, folder: Path) -> Iterator[tuple[str, Any, Any, Any, 
             for name in names:
                 if name == "teacher_agreement" and data.teachers is None:
                     continue
-                functions = (getattr(module, f"{kind}{name}{rest}") for kind, rest in (("draw_", ""), ("", "_rows"), ("", "_caption")))
+                functions = (
+                    getattr(module, f"{kind}{name}{rest}")
+                    for kind, rest in (("draw_", ""), ("", "_rows"), ("", "_caption"))
+                )
                 yield name, data, *functions, name not in unstyled
 
 
@@ -178,7 +179,11 @@ def test_no_text_leaves_its_figure(everything: list[Drawn]) -> None:
         width, height = figure.bbox.size
 
         for text in figure.findobj(Text):
-            if text.get_visible() and text.get_text().strip() and all(axes.get_visible() for axes in [text.axes] if axes):
+            if (
+                text.get_visible()
+                and text.get_text().strip()
+                and all(axes.get_visible() for axes in [text.axes] if axes)
+            ):
                 box = text.get_window_extent()
                 inside = box.x0 > -2 and box.y0 > -2 and box.x1 < width + 2 and box.y1 < height + 2
                 assert inside, f"{drawn.name}: {text.get_text()!r} at {box.extents} of {width} by {height}"
@@ -186,7 +191,7 @@ def test_no_text_leaves_its_figure(everything: list[Drawn]) -> None:
 
 def test_data_and_captions_are_complete(everything: list[Drawn]) -> None:
     for drawn in everything:
-        lines = as_csv(drawn.rows).decode().splitlines()
+        lines = rows_as_csv(drawn.rows).decode().splitlines()
 
         assert drawn.rows, drawn.name
         assert len(lines) > len(drawn.rows), drawn.name
