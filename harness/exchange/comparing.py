@@ -11,7 +11,7 @@ from harness.errors import ConfigError
 from harness.exchange.differing import Differing, differing, flat
 from harness.exchange.sides import Member, Side
 from harness.record import METRICS, read_per_query
-from harness.reporting.comparisons import SEED, paired
+from harness.reporting.comparisons import SEED, adjusted_ps, paired
 from harness.reporting.results import Cell
 from harness.stats import PairedComparison, Verdict, holm, paired_comparison, verdict
 
@@ -185,10 +185,12 @@ def _row(split: str, metric: str, left: Cell, right: Cell) -> Row:
 
 def _adjusted(blocks: Sequence[Block]) -> Iterator[Block]:
     """Adjust over every comparison that is shown, and only then judge."""
-    adjusted = iter(holm([row.result.p_permutation for block in blocks for row in block.rows]))
+    adjusted = iter(adjusted_ps([row.result for block in blocks for row in block.rows], holm))
     for block in blocks:
         rows = tuple(
-            replace(row, p_adjusted=p, verdict=verdict(row.result, p)) for row in block.rows for p in (next(adjusted),)
+            replace(row, p_adjusted=p, verdict=verdict(row.result, p, p_seeds))
+            for row in block.rows
+            for p, p_seeds in (next(adjusted),)
         )
         yield replace(block, rows=rows)
 

@@ -13,7 +13,7 @@ from harness.exchange.sides import side_of
 from harness.record import read_per_query, read_plan, read_record
 from harness.stats import holm
 from tests.exchange.exchanged import Ranked
-from tests.reporting.synthetic import Arm, Sweep, mined
+from synthetic import Arm, Sweep, mined
 
 ARMS = (
     Arm("topk", mined("topk"), 0.4),
