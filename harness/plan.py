@@ -24,7 +24,18 @@ from harness.spec import (
     SweepSpec,
 )
 
-__all__ = ["Estimate", "Plan", "differences", "estimate", "expand", "fixed_arms", "keep", "make_plan", "statuses"]
+__all__ = [
+    "Estimate",
+    "Plan",
+    "chosen_hash",
+    "differences",
+    "estimate",
+    "expand",
+    "fixed_arms",
+    "keep",
+    "make_plan",
+    "statuses",
+]
 
 
 @dataclass(frozen=True)
@@ -62,8 +73,13 @@ def make_plan(sweep: SweepSpec) -> Plan:
         drop_own=sweep.drop_own,
         exclusions=sweep.exclusions,
     )
-    fixed = content.model_dump(mode="json", exclude={"hash", "amends", "amendments", "splits", "family"})
-    return Plan(content.model_copy(update={"hash": digest(fixed, 16)}), tuple(spec for _, spec in planned))
+    return Plan(content.model_copy(update={"hash": chosen_hash(content)}), tuple(spec for _, spec in planned))
+
+
+def chosen_hash(plan: SweepPlan) -> str:
+    """Return 16 hex digits over all of a plan that somebody chose."""
+    unchosen = {"hash", "amends", "amendments", "splits", "family"}
+    return digest(plan.model_dump(mode="json", exclude=unchosen), 16)
 
 
 def fixed_arms(sweep: SweepSpec) -> tuple[ArmSpec, ...]:

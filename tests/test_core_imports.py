@@ -29,7 +29,7 @@ arm = ArmSpec(name="arm", base=Component(name="static"), max_length=32, training
 dataset = Component(name="synthetic", params={"queries": 40, "documents": 240})
 with tempfile.TemporaryDirectory() as folder:
     work = Workspace(Store(pathlib.Path(folder)))
-    record, frame, _ = run(RunSpec(arm=arm, dataset=dataset, seed=0, identities={}), work)
+    record, frame, *_ = run(RunSpec(arm=arm, dataset=dataset, seed=0, identities={}), work)
 loaded = sorted({name.partition(".")[0] for name in sys.modules} & {"mlflow", "optuna", "mteb", "beir"})
 print(json.dumps([record.steps, len(frame), loaded]))
 """

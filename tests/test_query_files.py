@@ -23,7 +23,7 @@ TOYS = {
         {
             "train": Judgements.of([(2, 5, 1, False)]),
             "dev": Judgements.of([(2, 2, 1, False)]),
-            "test": Judgements.of([(0, 0, 2, False), (0, 1, 0, False), (1, 3, 1, True)]),
+            "test": Judgements.of([(0, 0, 2, False), (0, 1, 0, False), (0, 5, 0, False), (1, 3, 1, True)]),
         },
     ),
     "synthetic": Collection("other", ("a",), ("t",), ("p",), ("s",), {"test": Judgements.of([(0, 0, 1, False)])}),
@@ -50,7 +50,13 @@ def kept(tmp_path, name: str) -> list[list[object]]:
     return frame.to_numpy().tolist()
 
 
-OWN_ROWS = [["dev", "r", "c", 1], ["test", "p", "a", 2], ["test", "p", "b", 0], ["test", "q", "d", 1]]
+OWN_ROWS = [
+    ["dev", "r", "c", 1],
+    ["test", "p", "a", 2],
+    ["test", "p", "b", 0],
+    ["test", "p", "f", 0],
+    ["test", "q", "d", 1],
+]
 
 
 def test_judgements_are_those_of_every_evaluated_split_and_set_and_not_of_train(work, tmp_path):
@@ -87,7 +93,7 @@ def ranked(tmp_path, run: str, split: str, documents: list[int]) -> str:
 
 
 def test_texts_are_those_of_test_queries_relevant_documents_and_the_first_three_of_each_run(work, tmp_path):
-    runs = (ranked(tmp_path, "one", "test", [4, 1, 0, 5]), ranked(tmp_path, "two", "dev", [2, 2, 2]))
+    runs = (ranked(tmp_path, "one", "test", [1, 0, 4, 5]), ranked(tmp_path, "two", "dev", [2, 2, 2]))
 
     TextsJob(OWN, IDENTITY, runs, tmp_path, 1)(work)
 

@@ -20,7 +20,7 @@ from harness.run_tables import (
     write_rankings,
 )
 from harness.sources.kept import load_collection
-from harness.spec import ArmSpec, Component, MiningSpec, RepairSpec, RunSpec, TrainingSpec
+from harness.spec import ArmSpec, Component, MiningSpec, RepairSpec, RunSpec, SuspectSpec, TrainingSpec
 from harness.store import Store
 from harness.teachers.base import Workspace
 
@@ -138,11 +138,13 @@ def test_a_ranking_names_the_queries_in_the_order_of_their_metrics():
     rows = judged([(0, 0), (1, 1), (2, 2)])
     toy = Collection("toy", ("a", "b", "c"), ("1", "2", "3"), ("q3", "q1", "q2"), ("x", "y", "z"), rows)
 
-    frame, found = ranked_split(toy, "test", *(np.eye(3, dtype=np.float32),) * 2)
+    queries, documents = np.diag([1.0, 2.0, 3.0]).astype(np.float32), np.eye(3, dtype=np.float32)
+
+    frame, found = ranked_split(toy, "test", queries, documents)
 
     assert found.query_ids == tuple(frame["query_id"]) == ("q1", "q2", "q3")
     assert found.document[:, 0].tolist() == [1, 2, 0]
-    assert found.score[:, 0].tolist() == [1.0, 1.0, 1.0]
+    assert found.score[:, 0].tolist() == [2.0, 3.0, 1.0]
 
 
 def test_the_rankings_of_a_run_give_its_metrics_on_every_set(work, tmp_path):
@@ -170,8 +172,9 @@ def test_the_rankings_of_a_run_give_its_metrics_on_every_set(work, tmp_path):
     assert set(queries.size().loc[["dev@synthetic", "test@synthetic"]]) == {90}
 
 
-def test_the_negatives_of_a_run_are_those_that_it_trains_on(work, collection, tmp_path):
-    chosen = spec(mining("random"))
+@pytest.mark.parametrize("miner", ["random", "topk"])
+def test_the_negatives_of_a_run_are_those_that_it_trains_on(work, collection, tmp_path, miner):
+    chosen = spec(mining(miner))
     record = attempt(chosen, work, tmp_path)
 
     found = pd.read_parquet(tmp_path / record.fingerprint / "negatives.parquet")
@@ -184,6 +187,7 @@ def test_the_negatives_of_a_run_are_those_that_it_trains_on(work, collection, tm
     columns = [found[name] for name in ("query_id", "positive_id", "place", "document_id")]
     assert list(zip(*columns, strict=True)) == flat
     assert found["hidden"].sum() == record.audit.hidden
+    assert (record.audit.hidden > 0) == (miner == "topk")
     assert (found["score"] - found["positive_score"]).mean() == pytest.approx(record.audit.hardness, rel=1e-5)
 
 
@@ -199,7 +203,7 @@ def test_a_redrawing_arm_records_the_negatives_of_its_first_epoch(work, collecti
 
 
 def test_a_relabelled_pair_stands_with_its_own_score_and_its_rows_negatives(work, collection):
-    relabelling = mining(repair=RepairSpec(action="relabel_positive", suspect="truth"))
+    relabelling = mining(repair=RepairSpec(action="relabel_positive", suspect=SuspectSpec(share=0.5)))
 
     mined = mine(spec(relabelling), collection, work)
 
@@ -209,6 +213,7 @@ def test_a_relabelled_pair_stands_with_its_own_score_and_its_rows_negatives(work
     assert len(table.query) == labelled + mined.yields.relabelled
     assert table.positive.tolist() == mined.positive.tolist()
     assert table.positive_score.tolist() == teacher.scores(mined.query, mined.positive).tolist()
+    assert len(set(table.positive_score[labelled:].tolist())) > 1
     assert table.document.tolist() == mined.negative.tolist()
 
 
