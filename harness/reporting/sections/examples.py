@@ -1,6 +1,6 @@
 """Single queries to read: their texts, their positives, and what either arm ranks first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.reporting import notation
 from harness.reporting.blocks import Column, Prose, Section, Table
@@ -8,7 +8,7 @@ from harness.reporting.plots.extremes import Case, Document, Extremes, Ranked
 
 __all__ = ["examples"]
 
-_SHOWN = 160
+_SHOWN = 110
 """Characters of a text that are printed."""
 
 _POSITIVES = 2
@@ -32,25 +32,31 @@ def examples(data: Extremes) -> Section:
 
 
 def _table(cases: Sequence[Case], arms: tuple[str, str], caption: str) -> Table:
-    rows: list[tuple[str, str]] = []
+    rows: list[tuple[str, str, str]] = []
     strong = set()
     for case in cases:
         strong.add(len(rows))
-        query = Document(case.query, case.text)
-        rows.append((f"{notation.signed(case.a_score - case.b_score)}", _text(query)))
-        scores = f"{notation.decimal(case.a_score)} against {notation.decimal(case.b_score)}"
-        if case.positives:
-            more = len(case.positives) - _POSITIVES
-            listed = " ‖ ".join(_text(document) for document in case.positives[:_POSITIVES])
-            rows.append(("Positives", listed + (f" ‖ and {more} more" if more > 0 else "")))
-        rows += [
-            (arm, " ‖ ".join(map(_ranked, first)))
-            for arm, first in zip(arms, (case.first_a, case.first_b), strict=True)
-            if first
-        ]
-        rows.append(("Scores", scores))
-    columns = (Column("Difference", text=True), Column("Query and what was ranked first", text=True, share=5.0))
+        rows.append((notation.signed(case.a_score - case.b_score), "", _text(Document(case.query, case.text))))
+        rows += _named("Positives", "", map(_text, case.positives[:_POSITIVES]))
+        if len(case.positives) > _POSITIVES:
+            rows.append(("", "", f"and {len(case.positives) - _POSITIVES} more"))
+        for arm, score, first in zip(arms, (case.a_score, case.b_score), (case.first_a, case.first_b), strict=True):
+            rows += _named(arm, notation.decimal(score), map(_ranked, first))
+    columns = (
+        Column("Difference", text=True),
+        Column("Score"),
+        Column("Query, positives, and what either arm ranks first", text=True, share=5.0),
+    )
     return Table(columns, tuple(rows), caption, strong=frozenset(strong))
+
+
+def _named(name: str, score: str, lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield a row for each line, the first with the name and the score; one with those alone if there is none."""
+    listed = list(lines)
+    if score and not listed:
+        yield name, score, ""
+    for index, line in enumerate(listed):
+        yield ("", "", line) if index else (name, score, line)
 
 
 def _ranked(item: Ranked) -> str:
