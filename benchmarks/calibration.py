@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from harness import stats
 
@@ -116,6 +117,47 @@ def seed_coverage(draws: int, *, seeds: int, seed_noise: float, residual: float)
     rng = np.random.default_rng(9)
     tables = (table(rng, queries=100, seeds=seeds, seed_noise=seed_noise, residual=residual) for _ in range(draws))
     return _coverage([stats.seed_test(values).interval for values in tables], 0.0)
+
+
+def seed_test_levels(draws: int, *, seeds: int, level: float) -> FloatArray:
+    """Return the largest error rates of three tests over queries and seeds, under normal effects.
+
+    Satterthwaite's degrees of freedom with the seeds' component cut off at 0, Cochran and
+    Cox's weighted quantile, and the sum of squares of `seed_test`; over 20 and 300
+    queries, residuals of 0 to 2.5 times the query effects, and seed noise of 0 to 10.
+    """
+    rng = np.random.default_rng(17)
+    rates = [
+        _levels(rng, draws, (queries, seeds), (residual**2, noise), level)
+        for queries in (20, 300)
+        for residual in (0.0, 0.25, 1.0, 2.5)
+        for noise in (0.0, 0.5, 1.0, 2.0, 10.0)
+    ]
+    return np.max(rates, axis=0)
+
+
+def _levels(
+    rng: np.random.Generator, draws: int, shape: tuple[int, int], effects: tuple[float, float], level: float
+) -> list[float]:
+    """Return the error rates of the three, drawing mean squares.
+
+    `effects` are the residual's variance, that between queries being 1, and the seed noise.
+    """
+    queries, seeds = shape
+    residual, noise = effects
+    between = seeds + residual
+    runs = residual + noise**2 * between
+    freedom = np.array([[queries - 1], [seeds - 1], [(queries - 1) * (seeds - 1)]])
+    by_query, by_seed, rest = np.array([[between], [runs], [residual]]) * rng.chisquare(freedom, (3, draws)) / freedom
+    size = np.abs(rng.normal(0, np.sqrt(between + runs - residual), draws))
+    cut = np.maximum(by_seed - rest, 0.0)
+    squares = by_query**2 / freedom[0] + (cut + rest) ** 2 / freedom[1] + rest**2 / freedom[2]
+    known = np.maximum(by_query - rest, 0.0)
+    quantiles = special.stdtrit(freedom[:2, 0], level / 2.0)
+    satterthwaite = np.abs(special.stdtrit((by_query + cut) ** 2 / squares, level / 2.0)) * np.sqrt(by_query + cut)
+    cochran_cox = -(known * quantiles[0] + by_seed * quantiles[1]) / np.sqrt(known + by_seed)
+    sum_of_squares = np.sqrt(known * quantiles[0] ** 2 + by_seed * quantiles[1] ** 2)
+    return [float((size > bound).mean()) for bound in (satterthwaite, cochran_cox, sum_of_squares)]
 
 
 def hierarchical_coverage(draws: int, *, seeds: int, seed_noise: float) -> float:
@@ -222,6 +264,10 @@ def _tests(scale: float) -> Iterator[Line]:
     for seeds in (2, 3, 5, 10):
         found = family_error(round(300 * scale), seeds=seeds, seed_noise=0.0, shift=0.05)
         yield f"  {seeds} seeds, no seed noise", found
+    for level in (0.05, 0.05 / ARMS):
+        yield f"over queries and seeds at level {level:.4f}: Satterthwaite, Cochran and Cox, ours", ()
+        for seeds in (2, 3, 5, 10):
+            yield f"  {seeds} seeds", tuple(seed_test_levels(round(200_000 * scale), seeds=seeds, level=level))
     yield "false discovery rate, half null: raw, Benjamini-Hochberg", false_discovery_rate(round(1000 * scale))
     for share in (0.0, 0.5, 1.0, 1.5):
         yield f"power at {share} of the detectable difference", (power_at_detectable(round(5000 * scale), share),)
@@ -267,7 +313,7 @@ def main() -> None:
     started = time.monotonic()
     for part in (_tests, _intervals, _choices):
         for what, numbers in part(scale):
-            print(f"{what:74} " + "  ".join(f"{number:6.3f}" for number in numbers), flush=True)
+            print(f"{what:74} " + "  ".join(f"{number:7.4f}" for number in numbers), flush=True)
     print(f"{time.monotonic() - started:.0f} s")
 
 

@@ -113,6 +113,17 @@ def test_the_p_values_over_seeds_form_a_holm_family_of_their_own(analysis: Analy
     assert {item.verdict for item in versus} == {"worse", "better", "noise", "seeds"}
 
 
+def test_an_arm_with_one_seed_stays_in_the_family_over_seeds(tmp_path: Path) -> None:
+    (table,) = analyse(replace(SMALL, missing=[("random", 0), ("random", 1)]).write(tmp_path)).tables
+
+    versus = {row.arm: row.versus for row in table.rows if row.versus is not None}
+    assert versus["random"].p_seeds_adjusted is None
+    known = ["topk abs", "topk shifted 10"]
+    expected = holm([*[versus[arm].result.p_seeds for arm in known], 1.0])[:2]
+    assert [versus[arm].p_seeds_adjusted for arm in known] == expected
+    assert expected != holm([versus[arm].result.p_seeds for arm in known])
+
+
 def test_untrained_arms_need_no_second_seed(tmp_path: Path) -> None:
     arms = (Arm("weak", level=0.2, trained=False), Arm("topk", level=0.5, trained=False))
     (table,) = analyse(replace(SMALL, arms=arms, seeds=(4,)).write(tmp_path)).tables

@@ -27,6 +27,13 @@ def test_queries_alone_mistake_seed_noise_for_differences_and_are_right_without_
     assert 0.005 <= without <= 0.05 + _errors(0.05, 400)
 
 
+def test_the_test_over_seeds_keeps_a_level_that_the_usual_degrees_of_freedom_do_not() -> None:
+    satterthwaite, _, ours = calibration.seed_test_levels(20_000, seeds=3, level=0.05 / 8)
+
+    assert ours <= 0.05 / 8 + _errors(0.05 / 8, 20_000)
+    assert satterthwaite > 0.015
+
+
 def test_more_seeds_find_more() -> None:
     found = [calibration.family_error(50, seeds=seeds, seed_noise=0.0, shift=0.06)[1] for seeds in (2, 4, 10)]
 

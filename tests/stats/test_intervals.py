@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -65,3 +68,11 @@ def test_shapes_that_do_not_pair_or_differ_in_their_arms_are_refused() -> None:
 def test_no_groups_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one group"):
         stats.macro_interval([], seed=0)
+
+
+def test_importing_the_statistics_brings_in_numpy_alone() -> None:
+    script = "import sys, harness.stats; print(sorted({'numpy', 'scipy', 'pandas', 'torch'} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "['numpy']"

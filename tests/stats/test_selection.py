@@ -115,6 +115,16 @@ def test_arms_that_resemble_each_other_cost_less_than_by_holm() -> None:
     assert p == pytest.approx([max_t(differences[:, 0], seed=0)[0]] * 10)
 
 
+def test_no_arm_has_a_smaller_p_than_one_that_leads_it() -> None:
+    first = np.random.default_rng(10).normal(0.0, 0.1, 60)
+    first += 0.02 - first.mean()
+
+    p = max_t(np.column_stack([first, first[::-1]]), seed=0, resamples=2000)
+
+    assert p[0] == p[1]
+    assert p[0] > 1.5 * max_t(first, seed=0, resamples=2000)[0]
+
+
 def test_an_arm_of_ties_has_no_small_p() -> None:
     differences = np.random.default_rng(9).normal(0.1, 0.1, (50, 2)) * [1.0, 0.0]
 

@@ -75,8 +75,10 @@ def test_a_guard_that_was_kept_and_restored_answers_as_one_that_went_on() -> Non
     expected = [whole.ask(*question) for question in QUESTIONS]
     before = [first.ask(*question) for question in QUESTIONS[:3]]
 
-    second = Thresholdout.restored(json.loads(json.dumps(first.state())))
+    state = json.loads(json.dumps(first.state()))
+    second = Thresholdout.restored(state)
 
+    assert second.state() == state
     assert before + [second.ask(*question) for question in QUESTIONS[3:]] == expected
     assert (second.log, second.budget) == (whole.log, whole.budget)
 
