@@ -73,7 +73,10 @@ def test_gains_and_losses_stand_most_extreme_first_and_ties_nowhere(tmp_path: Pa
 
     (found,) = extremes(read_results(folder), folder, "random", "topk")
 
-    assert [(case.query, case.a_score, case.b_score) for case in found.gained] == [("q0", 0.75, 0.25), ("q2", 0.625, 0.5)]
+    assert [(case.query, case.a_score, case.b_score) for case in found.gained] == [
+        ("q0", 0.75, 0.25),
+        ("q2", 0.625, 0.5),
+    ]
     assert [case.query for case in found.lost] == ["q1", "q3"]
     (fewer,) = extremes(read_results(folder), folder, "random", "topk", n=1)
     assert [len(fewer.gained), len(fewer.lost)] == [1, 1]
@@ -133,7 +136,7 @@ def test_a_damaged_ranking_is_told(tmp_path: Path) -> None:
     for path in folder.glob("runs/*/rankings.parquet"):
         path.write_bytes(b"no")
 
-    with pytest.raises(StorageError, match="rankings.parquet cannot be read"):
+    with pytest.raises(StorageError, match=r"rankings\.parquet cannot be read"):
         extremes(read_results(folder), folder, "random", "topk")
 
 

@@ -74,7 +74,9 @@ def searched(count: int, *, noise: float = 0.0) -> list[Searched]:
     rng = np.random.default_rng(3)
     x, y = rng.random(count), 10.0 ** rng.uniform(-4, -1, count)
     return [
-        Searched(place, {"x": float(x[place]), "y": float(y[place])}, float(-((x[place] - 0.5) ** 2)) + noise, chosen=False)
+        Searched(
+            place, {"x": float(x[place]), "y": float(y[place])}, float(-((x[place] - 0.5) ** 2)) + noise, chosen=False
+        )
         for place in range(count)
     ]
 
@@ -147,7 +149,9 @@ def test_teachers_and_bases_are_compared_over_the_recipes_that_all_were_run_with
     assert set(data.teachers) == {"minilm", "bm25"}
     for place, teacher in enumerate(data.teachers):
         for column, base in enumerate(data.bases):
-            rows = [analysis.tables[0].row(f"{teacher} {base.partition('(')[0]} {miner}") for miner in ("topk", "random")]
+            rows = [
+                analysis.tables[0].row(f"{teacher} {base.partition('(')[0]} {miner}") for miner in ("topk", "random")
+            ]
             means = [row.score.mean for row in rows if row is not None and row.score is not None]
             assert data.means[place, column] == pytest.approx(np.mean(means))
     assert data.means.mean(axis=1).tolist() == sorted(data.means.mean(axis=1), reverse=True)
