@@ -32,7 +32,6 @@ from harness.reporting.plots import (
     teachers_by_bases,
     tradeoff,
 )
-from harness.reporting.plots.layout import fitted, text_width
 from harness.reporting.tables import Analysis, analyse, family_of
 from harness.spec import Component, RangeSpec, SearchSpec, TrainingSpec
 
@@ -208,15 +207,3 @@ def test_data_and_captions_are_complete(everything: list[Drawn]) -> None:
         assert alt.endswith("."), drawn.name
         assert "\n" not in alt + caption, drawn.name
         assert "None" not in alt + caption, drawn.name
-
-
-def test_a_name_that_does_not_fit_loses_its_middle() -> None:
-    name = "a strategy with a share of 0.95"
-
-    shown = fitted(name, 1.0)
-
-    assert shown.startswith("a str")
-    assert "…" in shown
-    assert shown.endswith("0.95")
-    assert text_width(shown) <= 1.0 < text_width(name)
-    assert fitted(name, 9.0) == name
