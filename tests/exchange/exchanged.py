@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from synthetic import Arm, _record, mined, spec_of
 
 from harness.evaluation.metrics import per_query_metrics
 from harness.fingerprint import digest
 from harness.record import METRICS, RunRecord, write_record, write_text
 from harness.seeding import generator
 from harness.spec import Comparison, Component, PlannedRun, RunSpec, SweepPlan
-from synthetic import Arm, _record, mined, spec_of
 
 DATASET = digest("docstrings")
 SPLITS = {"dev": 12, "test": 20, "test@synthetic": 8}

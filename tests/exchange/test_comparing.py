@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from synthetic import Arm, Sweep, mined
 
 from harness.cli import main
 from harness.errors import ConfigError
@@ -13,7 +14,6 @@ from harness.exchange.sides import side_of
 from harness.record import read_per_query, read_plan, read_record
 from harness.stats import holm
 from tests.exchange.exchanged import Ranked
-from synthetic import Arm, Sweep, mined
 
 ARMS = (
     Arm("topk", mined("topk"), 0.4),

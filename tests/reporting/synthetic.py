@@ -54,6 +54,7 @@ class Arm:
     steps: int = 96
     repair: RepairSpec | None = None
     base: str = "static"
+    hardness: float | None = None
     losses: tuple[float, ...] = (2.0, 1.5, 1.2)
     stopping: Stopping | None = None
     training: TrainingSpec = field(default_factory=TrainingSpec)
@@ -133,7 +134,7 @@ def _audit(arm: Arm, rng: np.random.Generator) -> AuditRecord:
         negatives=8000,
         hidden=hidden,
         contamination=hidden / 8000,
-        hardness=-0.2 + arm.contamination,
+        hardness=-0.2 + arm.contamination if arm.hardness is None else arm.hardness,
         removed=1200,
         hidden_removed=300,
         hidden_in_pool=900,

@@ -136,7 +136,7 @@ def test_a_damaged_ranking_is_told(tmp_path: Path) -> None:
     for path in folder.glob("runs/*/rankings.parquet"):
         path.write_bytes(b"no")
 
-    with pytest.raises(StorageError, match="rankings.parquet cannot be read"):
+    with pytest.raises(StorageError, match=r"rankings\.parquet cannot be read"):
         extremes(read_results(folder), "random", "topk")
 
 

@@ -158,5 +158,5 @@ def test_without_traces_there_are_no_losses_and_a_damaged_one_is_told(tmp_path: 
 
     assert example_losses.compute(analysis) == ()
     (folder / "runs" / analysis.results.plan.runs[0].fingerprint / "trace.parquet").write_bytes(b"no")
-    with pytest.raises(StorageError, match="trace.parquet cannot be read with the columns epoch, loss"):
+    with pytest.raises(StorageError, match=r"trace\.parquet cannot be read with the columns epoch, loss"):
         example_losses.compute(analysis)

@@ -50,7 +50,9 @@ def test_two_values_are_no_series(tmp_path: Path) -> None:
 
 
 def test_settings_of_training_count_and_truths_do_not() -> None:
-    found = {key: value for key, value, _ in sensitivity.numeric_settings(spec_of(SHARES[0]))}
+    masked = replace(SHARES[0], training=TrainingSpec(mask_known_positives=True))
+
+    found = {key: value for key, value, _ in sensitivity.numeric_settings(spec_of(masked))}
 
     assert found["mining.miner.params.share"] == 0.95
     assert found["mining.depth"] == 100.0
@@ -91,6 +93,13 @@ def test_the_parameter_that_decides_is_the_most_important_every_time() -> None:
     assert [one.parameter for one in first] == ["x", "y"]
     assert sum(one.share for one in first) == pytest.approx(1.0)
     assert first[0].share > 0.7
+
+
+def test_the_scale_that_a_parameter_was_searched_on_is_the_one_that_it_is_weighed_on() -> None:
+    linear = {**SPACE, "y": RangeSpec(low=1e-4, high=1e-1)}
+
+    logarithmic = next(one.share for one in importances(searched(24), SPACE) if one.parameter == "y")
+    assert logarithmic != next(one.share for one in importances(searched(24), linear) if one.parameter == "y")
 
 
 def test_little_data_or_one_parameter_says_nothing_of_importance() -> None:
@@ -171,10 +180,10 @@ def test_losses_are_averaged_over_windows_with_their_middle_step() -> None:
 
 
 def test_a_last_window_may_be_shorter_and_a_short_training_is_left_as_it_is() -> None:
-    step, mean = learning.smoothed(np.append(np.zeros(80), 7.0))
+    step, mean = learning.smoothed(np.append(np.zeros(81), 7.0))
     short, same = learning.smoothed(np.array([3.0, 1.0, 2.0]))
 
-    assert (step[-1], mean[-1]) == (80.0, pytest.approx(7.0 / 3.0))
+    assert (step[-2:].tolist(), mean[-2:].tolist()) == ([80.0, 82.0], [0.0, 7.0])
     assert (short.tolist(), same.tolist()) == ([1.0, 2.0, 3.0], [3.0, 1.0, 2.0])
 
 

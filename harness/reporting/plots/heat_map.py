@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from harness.reporting.figures import FAINT, INK, drawing_style, new_figure
+from harness.reporting.figures import FAINT, INK, WIDTH, drawing_style, new_figure
 from harness.reporting.plots.layout import fitted, text_width
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["heat_map"]
 _NAMES = 2.2
 _DARK = 0.6
 _ROW = 0.25
-_EDGE = 0.1
+_EDGE, _GAP = 0.1, 0.12
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -32,12 +32,13 @@ def heat_map(
 ) -> "Figure":
     """Draw `values` (n, m), shaded between `bounds` and grey where NaN, with the texts of `cells` in them.
 
-    `names` are those of the rows and of the columns. `cell` is the width of a cell in inches; a name that does not fit is cut.
+    `names` are those of the rows and of the columns. `cell` is the width of a cell in
+    inches; a name that does not fit is cut.
     """
     rows, columns = names
-    beside = [fitted(name, _NAMES) for name in rows]
+    beside = [fitted(name, min(_NAMES, WIDTH - cell * len(columns) - _EDGE - _GAP)) for name in rows]
     above = [fitted(name, cell - 0.04, 7.5) for name in columns]
-    left = 0.12 + max(text_width(name) for name in beside)
+    left = _GAP + max(text_width(name) for name in beside)
     top = 0.25
     width = left + cell * len(columns) + _EDGE
     height = top + _ROW * len(rows) + _EDGE

@@ -227,8 +227,9 @@ def learning_caption(data: Learning) -> tuple[str, str]:
         if course.arm in data.shown
     ]
     caption = (
-        f"Training loss on {notation.plain(data.dataset)}, averaged over windows of steps, at most {_WINDOWS}: mean over seeds (line), lowest to highest seed (band), and the other arms with the "
-        "same loss function (grey), on whose axis each panel is. A lower loss is no better model: harder negatives raise it."
+        f"Training loss on {notation.plain(data.dataset)}, averaged over at most {_WINDOWS} windows of steps: mean "
+        "over seeds (line), lowest to highest seed (band), and the other arms with the same loss function (grey), on "
+        "whose axis each panel is. A lower loss is no better model: harder negatives raise it."
     )
     return f"Training losses. {'; '.join(said)}.", caption + left_out(len(data.courses) - len(data.shown))
 
@@ -241,8 +242,8 @@ def stopping_caption(data: Learning) -> tuple[str, str]:
         if course.arm in data.stopped
     ]
     caption = (
-        f"{' or '.join(data.metrics)} on dev at each look of early stopping on {notation.plain(data.dataset)}, one line "
-        "per seed; marked: the step whose weights were kept."
+        f"{' or '.join(data.metrics)} on dev at each look of early stopping on {notation.plain(data.dataset)}, one "
+        "line per seed; marked: the step whose weights were kept."
     )
     looked_at = sum(bool(course.looks) for course in data.courses)
     return f"Looks of early stopping. {'; '.join(said)}.", caption + left_out(looked_at - len(data.stopped))

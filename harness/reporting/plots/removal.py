@@ -40,7 +40,8 @@ class Filtered:
 
     `removed` candidates were refused, `hit` of them hidden positives, out of `hidden` in
     the pool. `base_rate` is the share of hidden positives among the candidates looked
-    at, pairs times depth: the precision of removing at random.
+    at, pairs times depth: the precision of removing at random, or a little less where
+    some pools are shorter than the depth.
     """
 
     arm: str

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from harness.record import read_points
 from harness.reporting import notation
 from harness.reporting.comparisons import dev_score
-from harness.reporting.figures import GREY, drawing_style
+from harness.reporting.figures import drawing_style
 from harness.reporting.plots.layout import Margins, few_ticks, log_scale, panel_grid, panel_title, quiet, row_chart
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.tables import Analysis
@@ -14,6 +14,7 @@ from harness.spec import RangeSpec
 
 if TYPE_CHECKING:
     import optuna
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -33,8 +34,6 @@ __all__ = [
 _FEWEST = 8
 _SLICES = 12
 _COLOUR, _CHOSEN = "#0072B2", "#D55E00"
-_RGB = (0.0, 0.447, 0.698)
-"""The same colour by its shares of red, green and blue, to which opacity is added."""
 
 
 @dataclass(frozen=True)
@@ -164,25 +163,29 @@ def draw_slices(data: SearchPoints) -> "Figure":
     margin = 0.08 * (max(values) - min(values)) or 0.01
     with drawing_style():
         figure, places = panel_grid(len(names), height=1.2, margins=Margins(0.6, 0.15, 0.3, 0.3, 0.25, (0.55,)))
-        for axes, name in zip(places, names, strict=True):
-            across = [point.values[name] for point in data.points]
-            if name in data.log and min(across) > 0:
-                log_scale(axes, min(across), max(across))
-            else:
-                few_ticks(axes, 4)
-            shades = [(*_RGB, 0.25 + 0.75 * (place + 1) / len(values)) for place in range(len(values))]
-            axes.scatter(across, values, s=20, color=shades, linewidths=0)
-            for point in data.points:
-                if point.chosen:
-                    axes.plot(point.values[name], point.dev, "o", color=_CHOSEN, markersize=9, markerfacecolor="none")
+        for place, (axes, name) in enumerate(zip(places, names, strict=True)):
+            _draw_slice(axes, data, name)
             axes.set_ylim(min(values) - margin, max(values) + margin)
-            panel_title(axes, name)
-            quiet(axes)
-            if axes is places[0] or places.index(axes) % 3 == 0:
-                axes.set_ylabel(f"{data.metric} on dev", color=GREY)
-            else:
+            if place % 3:
                 axes.tick_params(labelleft=False)
+            else:
+                axes.set_ylabel(f"{data.metric} on dev")
     return figure
+
+
+def _draw_slice(axes: "Axes", data: SearchPoints, name: str) -> None:
+    across = [point.values[name] for point in data.points]
+    if name in data.log and min(across) > 0:
+        log_scale(axes, min(across), max(across))
+    else:
+        few_ticks(axes, 4)
+    for place, point in enumerate(data.points, 1):
+        shade = 0.25 + 0.75 * place / len(data.points)
+        axes.plot(point.values[name], point.dev, "o", color=_COLOUR, alpha=shade, markersize=4.5, markeredgewidth=0)
+        if point.chosen:
+            axes.plot(point.values[name], point.dev, "o", color=_CHOSEN, markersize=9, markerfacecolor="none")
+    panel_title(axes, name)
+    quiet(axes)
 
 
 def importances_rows(data: SearchPoints) -> Rows:

@@ -117,7 +117,7 @@ def seed_strip_caption(data: SeedStrip) -> tuple[str, str]:
     ]
     caption = (
         f"{data.metric} of every seed (small markers) and their mean (tick) on {notation.plain(data.dataset)}, before "
-        "the 95 % interval over queries (grey bar). Where seeds stray little, another draw of queries matters more than "
-        "another seed."
+        "the 95 % interval over queries (grey bar). Where seeds stray little, another draw of queries matters more "
+        "than another seed."
     )
     return f"Means per seed. {'; '.join(said)}.", caption + left_out(len(data.strips) - len(data.shown))
