@@ -80,7 +80,7 @@ def task_of(published: Path, sample: int | None = None, seed: int = 0) -> Task:
     beside it, or if data, teachers or bases here are not those that were published.
     """
     sweep, plan, expected = sweep_of(read_plan(published)), read_sweep(published), read_expected(published)
-    if (published / "runs").is_dir() and expected_of(published).runs != expected.runs:
+    if (published / "runs").is_dir() and expected_of(published) != expected:
         raise DataError(f"{published / FILE} is not what the records beside it say: write it again with --write")
     absent = [run for run in plan.runs if (run.arm, run.dataset, run.seed) not in {item.key for item in expected.runs}]
     if absent or len(expected.runs) != len(plan.runs):
