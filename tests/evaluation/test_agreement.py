@@ -75,9 +75,9 @@ def test_documents_of_equal_score_count_in_descending_order_of_their_ids():
     assert per_query_metrics(qrels, {"q": {"a": 0.5, "B": 0.5}})["mrr_at_10"].tolist() == [1.0]
 
 
-@pytest.mark.filterwarnings("ignore")  # of numba, which compiles ranx
-@pytest.mark.slow
-def test_metrics_are_those_of_ranx_query_by_query():
+@pytest.mark.filterwarnings("ignore")  # of numba, which ranx is written with
+def test_metrics_are_those_of_ranx_query_by_query(monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling takes twenty seconds, so few queries none
     ranx = pytest.importorskip("ranx", reason="ranx is no part of this environment")
     qrels, runs = _through_files(ties=False)
     names = {
