@@ -57,20 +57,9 @@ class Reproduction:
 def sweep_of(plan: SweepPlan) -> SweepSpec:
     """Form the sweep again that a plan was made from."""
     baseline = plan.comparisons[0].baseline if plan.comparisons else None
-    return SweepSpec(
-        name=plan.name,
-        question=plan.question,
-        datasets=plan.datasets,
-        arms=plan.arms,
-        seeds=plan.seeds,
-        metric=plan.metric,
-        baseline=baseline,
-        comparisons=tuple(dict.fromkeys(item.arm for item in plan.comparisons)) if baseline else None,
-        equal_queries=plan.equal_queries,
-        search=plan.search,
-        evaluate=plan.evaluate,
-        drop_own=plan.drop_own,
-    )
+    compared = tuple(dict.fromkeys(item.arm for item in plan.comparisons)) if baseline else None
+    shared = {name: getattr(plan, name) for name in SweepSpec.model_fields if name in SweepPlan.model_fields}
+    return SweepSpec(**{**shared, "baseline": baseline, "comparisons": compared})
 
 
 def task_of(published: Path, sample: int | None = None, seed: int = 0) -> Task:

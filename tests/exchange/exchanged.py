@@ -53,6 +53,8 @@ def run_of(split: str, arm: str, seed: int) -> dict[str, dict[str, float]]:
 def _parquet(rows: list[tuple[object, ...]], columns: tuple[str, ...], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(rows, columns=list(columns))
+    ids = [name for name in ("query_id", "document_id") if name in frame]
+    frame = frame.astype(dict.fromkeys(ids, "category"))
     if "score" in frame:
         frame["score"] = frame["score"].astype(np.float32)
     frame.to_parquet(path, index=False, compression="zstd")

@@ -63,6 +63,7 @@ def _parquet(pattern: str, column: str, change: Callable[[object], object], row:
     def forge(inside: Path) -> None:
         path = min(inside.glob(pattern))
         frame = pd.read_parquet(path)
+        frame = frame.astype({column: object}) if frame[column].dtype == "category" else frame
         place = frame.columns.get_loc(column)
         frame.iloc[row, place] = change(frame.iloc[row, place])
         frame.to_parquet(path, index=False)
