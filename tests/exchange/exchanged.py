@@ -16,7 +16,7 @@ from harness.spec import Comparison, Component, PlannedRun, RunSpec, SweepPlan
 from tests.reporting.synthetic import Arm, _record, mined, spec_of
 
 DATASET = digest("docstrings")
-SPLITS = {"dev": 12, "test": 20, "dev@synthetic": 6, "test@synthetic": 8}
+SPLITS = {"dev": 3, "test": 8, "dev@synthetic": 2, "test@synthetic": 3}
 FURTHER = (Component(name="synthetic"),)
 AWKWARD = ("a document", "100%", "tab\there", "é", "line\u2028end")
 

@@ -210,7 +210,7 @@ def test_a_bundle_as_it_was_made_holds_in_every_check(bundled):
     assert found.holds
     assert found.sha256 == file_digest(bundled)
     texts = {check.name: check.text for check in found.checks}
-    assert texts["metrics"] == "276 query results follow from rankings and judgements"
+    assert texts["metrics"] == "96 query results follow from rankings and judgements"
 
 
 def test_a_changed_cell_of_a_table_and_a_changed_report_are_found(bundled, tmp_path):
