@@ -78,3 +78,11 @@ def coverage(session: nox.Session) -> None:
     """Measure which branches the tests reach."""
     install(session, "[test]")
     run(session, "pytest", "-q", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+
+
+@nox.session(python=False, default=False)
+def reproduce(session: nox.Session) -> None:
+    """Run the published quickstart again and compare: `nox -s reproduce -- --sample 3`, or name another sweep."""
+    install(session)
+    named = [argument for argument in session.posargs if Path(argument).is_dir()]
+    run(session, "winnow", "reproduce", *([] if named else ["results/published/quickstart"]), *session.posargs)

@@ -126,9 +126,9 @@ def _seed_notes(here: Sequence[Member], there: Sequence[Member]) -> list[str]:
 
 
 def _splits(here: Sequence[Member], there: Sequence[Member]) -> list[str]:
-    """Return the splits that every run was judged on, dev aside."""
+    """Return the test splits, of further sets too, that every run was judged on."""
     every = [set(member.record.metrics) for side in (here, there) for member in side]
-    return sorted(set.intersection(*every) - {"dev"})
+    return sorted(split for split in set.intersection(*every) if split.partition("@")[0] == "test")
 
 
 def _common(tables: "list[list[pd.DataFrame]]", split: str) -> tuple[list[str], list[str]]:

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, JsonValue
 
-__all__ = ["ABSENT", "Differing", "differing", "flat"]
+__all__ = ["ABSENT", "FOLLOWS", "Differing", "differing", "flat"]
 
 ABSENT = "(absent)"
 """Stands for the value of a key that one side lacks."""
+
+
+FOLLOWS = "(as follows)"
+"""Stands for a value that is made of the keys below."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +37,25 @@ def flat(value: JsonValue, key: str = "") -> Iterator[tuple[str, JsonValue]]:
 
 
 def differing(left: BaseModel | JsonValue, right: BaseModel | JsonValue) -> list[Differing]:
-    """Return the leaves that differ, sorted by key; an empty collection or null counts as a leaf."""
+    """Return the leaves that differ, sorted by key; an empty collection or null counts as a leaf.
+
+    Where one side has such a leaf and the other side more below it, the keys below follow.
+    """
     here, there = (
         dict(flat(side.model_dump(mode="json") if isinstance(side, BaseModel) else side)) for side in (left, right)
     )
     return [
-        Differing(key, here.get(key, ABSENT), there.get(key, ABSENT))
-        for key in sorted({*here, *there})
+        Differing(key, _value(here, key), _value(there, key))
+        for key in sorted({*here, *there} - {""})
         # a number that JSON writes as 1 or as 1.0 is the same setting; true is no number
         if key not in here or key not in there or here[key] != there[key] or _truth(here[key]) != _truth(there[key])
     ]
+
+
+def _value(side: dict[str, JsonValue], key: str) -> JsonValue:
+    if key in side:
+        return side[key]
+    return FOLLOWS if any(other.startswith((f"{key}.", f"{key}[")) for other in side) else ABSENT
 
 
 def _truth(value: JsonValue) -> bool:

@@ -23,8 +23,8 @@ __all__ = ["AGREED", "finished_runs", "names_check", "plan_check", "record_check
 AGREED = 1e-9
 """How far a number may lie from the same number formed again."""
 
-_NOT_HASHED = ("hash", "amends", "amendments")
-"""Keys of `plan.json` that are no part of its hash."""
+_NOT_HASHED = ("hash", "amends", "amendments", "splits", "family")
+"""Keys of `plan.json` that nobody chose: they are no part of its hash."""
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -57,20 +57,9 @@ class Reproduction:
 def sweep_of(plan: SweepPlan) -> SweepSpec:
     """Form the sweep again that a plan was made from."""
     baseline = plan.comparisons[0].baseline if plan.comparisons else None
-    return SweepSpec(
-        name=plan.name,
-        question=plan.question,
-        datasets=plan.datasets,
-        arms=plan.arms,
-        seeds=plan.seeds,
-        metric=plan.metric,
-        baseline=baseline,
-        comparisons=tuple(dict.fromkeys(item.arm for item in plan.comparisons)) if baseline else None,
-        equal_queries=plan.equal_queries,
-        search=plan.search,
-        evaluate=plan.evaluate,
-        drop_own=plan.drop_own,
-    )
+    compared = tuple(dict.fromkeys(item.arm for item in plan.comparisons)) if baseline else None
+    shared = {name: getattr(plan, name) for name in SweepSpec.model_fields if name in SweepPlan.model_fields}
+    return SweepSpec(**{**shared, "baseline": baseline, "comparisons": compared})
 
 
 def task_of(published: Path, sample: int | None = None, seed: int = 0) -> Task:
@@ -80,7 +69,7 @@ def task_of(published: Path, sample: int | None = None, seed: int = 0) -> Task:
     beside it, or if data, teachers or bases here are not those that were published.
     """
     sweep, plan, expected = sweep_of(read_plan(published)), read_sweep(published), read_expected(published)
-    if (published / "runs").is_dir() and expected_of(published).runs != expected.runs:
+    if (published / "runs").is_dir() and expected_of(published) != expected:
         raise DataError(f"{published / FILE} is not what the records beside it say: write it again with --write")
     absent = [run for run in plan.runs if (run.arm, run.dataset, run.seed) not in {item.key for item in expected.runs}]
     if absent or len(expected.runs) != len(plan.runs):

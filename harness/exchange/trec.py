@@ -66,7 +66,7 @@ def parse_run(text: str, what: str) -> Scores:
     for place, (query, _, document, rank, score, _) in _fields(text, _RUN_FIELDS, what):
         documents = found.setdefault(query, {})
         key = (_number(score, what, place), document)
-        if document in documents or str(len(documents) + 1) != rank or (documents and last[query] <= key):
+        if document in documents or str(len(documents) + 1) != rank or (documents and last[query] < key):
             raise DataError(f"{what}, line {place}: query '{query}' does not have this document at this rank")
         documents[document] = key[0]
         last[query] = key

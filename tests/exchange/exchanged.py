@@ -16,7 +16,7 @@ from harness.seeding import generator
 from harness.spec import Comparison, Component, PlannedRun, RunSpec, SweepPlan
 
 DATASET = digest("docstrings")
-SPLITS = {"dev": 12, "test": 20, "test@synthetic": 8}
+SPLITS = {"dev": 3, "test": 8, "dev@synthetic": 2, "test@synthetic": 3}
 FURTHER = (Component(name="synthetic"),)
 AWKWARD = ("a document", "100%", "tab\there", "é", "line\u2028end")
 
@@ -53,6 +53,8 @@ def run_of(split: str, arm: str, seed: int) -> dict[str, dict[str, float]]:
 def _parquet(rows: list[tuple[object, ...]], columns: tuple[str, ...], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(rows, columns=list(columns))
+    ids = [name for name in ("query_id", "document_id") if name in frame]
+    frame = frame.astype(dict.fromkeys(ids, "category"))
     if "score" in frame:
         frame["score"] = frame["score"].astype(np.float32)
     frame.to_parquet(path, index=False, compression="zstd")

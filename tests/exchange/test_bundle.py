@@ -55,10 +55,11 @@ def test_a_bundle_holds_the_plan_every_run_in_both_forms_judgements_tables_and_t
     }
     assert [name for name in names if name.startswith("qrels/")] == [
         "qrels/made.dev.qrels",
+        "qrels/made.dev@synthetic.qrels",
         "qrels/made.test.qrels",
         "qrels/made.test@synthetic.qrels",
     ]
-    assert sum(name.startswith("trec/") for name in names) == 6 * 3
+    assert sum(name.startswith("trec/") for name in names) == 6 * 4
     assert "trec/#-random-any-made-1.test@synthetic.trec.gz" in kinds
     assert "tables/ablation.csv" in names
 

@@ -16,7 +16,7 @@ from harness.exchange.archive import pack, unpack
 from harness.exchange.bundle import bundle
 from harness.exchange.manifest import MANIFEST, read_manifest, write_manifest
 from harness.exchange.verification import verify
-from harness.fingerprint import file_digest
+from harness.fingerprint import digest, file_digest
 from tests.exchange.exchanged import DATASET, Ranked
 
 
@@ -63,6 +63,7 @@ def _parquet(pattern: str, column: str, change: Callable[[object], object], row:
     def forge(inside: Path) -> None:
         path = min(inside.glob(pattern))
         frame = pd.read_parquet(path)
+        frame = frame.astype({column: object}) if frame[column].dtype == "category" else frame
         place = frame.columns.get_loc(column)
         frame.iloc[row, place] = change(frame.iloc[row, place])
         frame.to_parquet(path, index=False)
@@ -110,6 +111,22 @@ def _set(*keys: str, value: object) -> Callable[[dict], None]:
     return change
 
 
+def _hashed_again(inside: Path) -> None:
+    record = _record(inside)
+    name = json.loads(record.read_text())["fingerprint"]
+    plan = json.loads((inside / "plan.json").read_text())
+    (arm,) = [run["arm"] for run in plan["runs"] if run["fingerprint"] == name]
+    runs = [run["fingerprint"] for run in plan["runs"] if run["arm"] == arm]
+    for path in [inside / "runs" / run / "record.json" for run in runs]:
+        _json(lambda _, path=path: path, _set("spec", "arm", "training", "learning_rate", value=0.5))(inside)
+    (chosen,) = [item for item in plan["arms"] if item["name"] == arm]
+    chosen["training"]["learning_rate"] = 0.5
+    before = plan.pop("hash")
+    plan["hash"] = digest({key: value for key, value in plan.items() if key != "amends"}, 16)
+    (inside / "plan.json").write_text(json.dumps(plan))
+    (inside / MANIFEST).write_text((inside / MANIFEST).read_text().replace(before, plan["hash"]))
+
+
 PLAN = lambda inside: inside / "plan.json"  # noqa: E731
 FORGERIES = {
     "a comparison": (_json(PLAN, lambda plan: plan["comparisons"].pop()), "plan"),
@@ -128,6 +145,15 @@ FORGERIES = {
     "hidden negatives": (_json(_record, _set("audit", "hidden", value=3)), "counts"),
     "contamination": (_json(_record, _set("audit", "contamination", value=0.01)), "counts"),
     "a bin": (_json(_record, lambda record: record["audit"]["histograms"]["counts"]["hidden"].pop()), "counts"),
+    "an edge of a bin": (
+        _json(_record, lambda record: record["audit"]["histograms"]["edges"].__setitem__(1, -0.2)),
+        "counts",
+    ),
+    "more hidden negatives than negatives": (
+        _json(_record, lambda record: record["audit"].update(hidden=16000, contamination=2.0)),
+        "counts",
+    ),
+    "a setting in plan and record, with the plan's hash": (_hashed_again, "records"),
     **{
         f"{column} of a query": (
             _parquet("runs/*/per_query.parquet", column, lambda value: abs(value - 0.01)),
@@ -165,7 +191,10 @@ FORGERIES = {
 def test_a_forgery_is_found_though_the_manifest_was_mended(what, bundled, no_report, tmp_path):
     change, finder = FORGERIES[what]
 
-    assert finder in _failing(_forged(bundled, tmp_path, change))
+    found = _failing(_forged(bundled, tmp_path, change))
+
+    assert finder in found
+    assert "plan" not in found or finder == "plan"
 
 
 def test_a_bundle_as_it_was_made_holds_in_every_check(bundled):
@@ -181,7 +210,7 @@ def test_a_bundle_as_it_was_made_holds_in_every_check(bundled):
     assert found.holds
     assert found.sha256 == file_digest(bundled)
     texts = {check.name: check.text for check in found.checks}
-    assert texts["metrics"] == "240 query results follow from rankings and judgements"
+    assert texts["metrics"] == "96 query results follow from rankings and judgements"
 
 
 def test_a_changed_cell_of_a_table_and_a_changed_report_are_found(bundled, tmp_path):
