@@ -3,12 +3,14 @@ import re
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from harness.cli import main
 from harness.errors import DataError
 from harness.exchange.bundle import bundle
 from harness.exchange.staging import LAYOUT
+from harness.exchange.trec_files import write_qrels
 from tests.exchange.exchanged import DATASET, Ranked
 
 
@@ -132,6 +134,20 @@ def test_a_record_that_holds_a_credential_is_not_passed_on(no_report, tmp_path):
     with pytest.raises(DataError, match=r"record\.json seems to hold an access token"):
         bundle(results, tmp_path / "x.zip")
     assert not (tmp_path / "x.zip").exists()
+
+
+def test_splits_whose_names_fall_together_have_a_file_each(tmp_path):
+    folder = tmp_path / "queries" / DATASET[:16]
+    folder.mkdir(parents=True)
+    rows = [("test@a b", "q", "d", 1), ("test@A-b", "q", "d", 2)]
+    columns = ["split", "query_id", "document_id", "relevance"]
+    pd.DataFrame(rows, columns=columns).to_parquet(folder / "qrels.parquet")
+
+    files = write_qrels(tmp_path, [])
+
+    found = {file.split: (tmp_path / file.file).read_text() for file in files}
+    assert found == {"test@a b": "q 0 d 1\n", "test@A-b": "q 0 d 2\n"}
+    assert len({file.file.casefold() for file in files}) == 2
 
 
 def test_the_command_says_what_it_wrote(ranked, no_report, tmp_path, monkeypatch, capsys):

@@ -316,6 +316,16 @@ def test_a_report_by_other_versions_is_not_compared(bundled, tmp_path):
     assert found["tables"].outcome == "ok"
 
 
+def test_a_report_by_other_versions_that_is_the_same_holds(bundled, tmp_path):
+    def forge(inside: Path) -> None:
+        text = (inside / MANIFEST).read_text()
+        (inside / MANIFEST).write_text(re.sub(r'"typst": "[^"]+"', '"typst": "0.0.1"', text))
+
+    found = {check.name: check.outcome for check in verify(_forged(bundled, tmp_path, forge)).checks}
+
+    assert found["report"] == "ok"
+
+
 def test_another_archive_than_the_expected_one_is_found(bundled, no_report):
     right = file_digest(bundled)
 
