@@ -38,7 +38,7 @@ def arms(count: int) -> list[Arm]:
             mined(names[n % 6], **_FAMILIES[names[n % 6]](n // 6)),
             0.5 + 0.002 * (n // 6) + 0.01 * (n % 6),
             0.01 * (n // 6),
-            teacher="bm25" if n % 6 == 5 else "minilm",
+            teacher="minilm" if n % 6 else "bm25",
         )
         for n in range(count)
     ]

@@ -178,7 +178,8 @@ def _row(split: str, metric: str, left: Cell, right: Cell) -> Row:
     pair = paired(right, left)
     if pair is None:
         pair = (right.scores.mean(axis=1, keepdims=True), left.scores.mean(axis=1, keepdims=True))
-    result = paired_comparison(*pair, seed=SEED)
+    seedless = not (left.trained or right.trained)
+    result = paired_comparison(*pair, seed=SEED, seedless=seedless)
     means = float(pair[1].mean()), float(pair[0].mean())
     return Row(split, metric, *means, result, 1.0, "noise", identical=bool(np.array_equal(*pair)))
 

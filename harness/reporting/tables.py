@@ -20,6 +20,7 @@ from harness.reporting.comparisons import (
     paired,
     search_points,
 )
+from harness.reporting.judgement import Selection, selections
 from harness.reporting.results import Cell, Results, read_results
 from harness.reporting.styles import Styles, family_styles
 from harness.reporting.together import together
@@ -120,6 +121,11 @@ class Analysis:
     contenders: tuple[str, ...]
     searched: tuple[str, ...]
     chosen: str | None
+
+    @cached_property
+    def selections(self) -> tuple[Selection, ...]:
+        """The best arm of each dataset, allowed for that the same queries chose it."""
+        return selections(self.results)
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -19,12 +19,13 @@ SHAPES = {
         test=40,
         dev=20,
     ),
-    # the quickstart's arms on three datasets, with failures and a planned comparison less
+    # the quickstart's arms on two datasets, with failures and a planned comparison less
     "usual": Sweep(
-        datasets=("one", "two", "three"),
+        datasets=("one", "two"),
         failed=[("random", 1)],
         missing=[("topk abs", 2)],
         unplanned=("bm25 topk",),
+        kept=True,
         test=60,
         dev=30,
         name="usual",

@@ -19,7 +19,7 @@ def examples(data: Extremes) -> Section:
     a, b = notation.plain(data.a), notation.plain(data.b)
     kept = any(case.text is not None for case in (*data.gained, *data.lost))
     rank = "" if data.seed is None else f" Rankings of seed {data.seed}."
-    about = f"Scores are means over seeds. A filled dot marks a relevant document, a ring one that is not known to be.{rank}"
+    about = "Scores are means over seeds. A filled dot marks a relevant document, a ring one not known to be." + rank
     if not kept:
         about += " Texts were not kept with these results: queries and documents are named by their ids."
     name = notation.plain(data.dataset)

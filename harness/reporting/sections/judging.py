@@ -3,7 +3,7 @@
 from harness.reporting import notation
 from harness.reporting.blocks import Block, Column, Prose, Section, Table
 from harness.reporting.gallery import Gallery
-from harness.reporting.judgement import Looks, Varying, aggregates, looks, selections, varying
+from harness.reporting.judgement import Looks, Varying, aggregates, looks, varying
 from harness.reporting.plots import seed_strip
 from harness.reporting.sections.drawn import Kind, drawn
 from harness.reporting.tables import Analysis
@@ -26,13 +26,13 @@ _SELECTION = (
 )
 _VARIANCE = (
     "Where {} vary: standard deviations between queries, between seeds (what another seed moves all queries by), "
-    "between datasets, and of the rest, which is what a seed does to single queries. Estimated by analysis of variance; "
-    "estimates below zero are shown as 0.0000 and marked."
+    "between datasets, and of the rest, which is what a seed does to single queries. Estimated by analysis of "
+    "variance; estimates below zero are shown as 0.0000 and marked †."
 )
 _AGGREGATES = (
     "Whole runs of the arms with at least {} seeds on each dataset. Interquartile mean: of the middle half of the "
     "runs. Improvement: probability that a run beats one of the baseline on the same dataset. Brackets: 95 % bootstrap "
-    "intervals over runs."
+    "intervals over runs; with few seeds they are too narrow (docs/statistics.md has by how much)."
 )
 
 
@@ -61,18 +61,13 @@ def _looks(found: Looks) -> list[tuple[str, ...]]:
     if found.unjudged:
         said.append((f"Of these arms {found.unjudged} are points of a search that are not judged on test.",))
     if found.gaps:
-        low, high = (pick(found.gaps.items(), key=lambda item: item[1]) for pick in (min, max))
-        mean = sum(found.gaps.values()) / len(found.gaps)
-        said.append(
-            (
-                f"Test less dev is {notation.signed(mean)} on average over the arms that can be called best, from "
-                f"{notation.signed(low[1])} (",
-                notation.plain(low[0]),
-                f") to {notation.signed(high[1])} (",
-                notation.plain(high[0]),
-                ").",
-            )
+        (least, low), (most, high) = (pick(found.gaps.items(), key=lambda item: item[1]) for pick in (min, max))
+        mean = notation.signed(sum(found.gaps.values()) / len(found.gaps))
+        start = (
+            f"Test less dev is {mean} on average over the arms that can be called best, from {notation.signed(low)} ("
         )
+        middle = f") to {notation.signed(high)} ("
+        said.append((start, notation.plain(least), middle, notation.plain(most), ")."))
     return said
 
 
@@ -98,7 +93,7 @@ def _selection(analysis: Analysis) -> tuple[Block, ...]:
             notation.p_value(each.p),
             notation.percent(each.result.chosen),
         )
-        for each in selections(analysis.results)
+        for each in analysis.selections
     )
     return (Table(columns, rows, _SELECTION, "judging", "The best of several"),) if rows else ()
 
