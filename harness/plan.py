@@ -76,10 +76,13 @@ def make_plan(sweep: SweepSpec) -> Plan:
     return Plan(content.model_copy(update={"hash": chosen_hash(content)}), tuple(spec for _, spec in planned))
 
 
+UNCHOSEN = frozenset({"hash", "amends", "amendments", "splits", "family"})
+"""Fields of a plan that nobody chose: they are no part of its hash."""
+
+
 def chosen_hash(plan: SweepPlan) -> str:
     """Return 16 hex digits over all of a plan that somebody chose."""
-    unchosen = {"hash", "amends", "amendments", "splits", "family"}
-    return digest(plan.model_dump(mode="json", exclude=unchosen), 16)
+    return digest(plan.model_dump(mode="json", exclude=set(UNCHOSEN)), 16)
 
 
 def fixed_arms(sweep: SweepSpec) -> tuple[ArmSpec, ...]:

@@ -58,8 +58,9 @@ def environment() -> dict[str, str]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Return what the tables and figures of a report are made of."""
-    return {path.name: path.read_bytes() for kind in ("tables", "figures") for path in folder.rglob(f"{kind}/*")}
+    """Return what the tables and figures of a report are made of, but for what they cost."""
+    every = [path for kind in ("tables", "figures") for path in folder.rglob(f"{kind}/*")]
+    return {path.name: path.read_bytes() for path in every if path.stem != "cost"}
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ from harness.exchange.checks import Check, judged, skipped
 from harness.exchange.manifest import Manifest
 from harness.exchange.trec_files import read_frame
 from harness.fingerprint import digest
-from harness.plan import dataset_names
+from harness.plan import UNCHOSEN, dataset_names
 from harness.record import RunRecord, read_record, read_sweep
 from harness.spec import PlannedRun, SweepPlan
 
@@ -22,9 +22,6 @@ __all__ = ["AGREED", "finished_runs", "names_check", "plan_check", "record_check
 
 AGREED = 1e-9
 """How far a number may lie from the same number formed again."""
-
-_NOT_HASHED = ("hash", "amends", "amendments", "splits", "family")
-"""Keys of `plan.json` that nobody chose: they are no part of its hash."""
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -50,7 +47,7 @@ def plan_check(folder: Path, manifest: Manifest) -> Check:
         return skipped("plan", "paths were cut from plan.json: its hash cannot be formed again")
     content = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     stated = content.get("hash")
-    found = digest({key: value for key, value in content.items() if key not in _NOT_HASHED}, 16)
+    found = digest({key: value for key, value in content.items() if key not in UNCHOSEN}, 16)
     wrong = [f"plan.json says {stated}, its content gives {found}"] if stated != found else []
     wrong += [f"MANIFEST.json says {manifest.plan}, plan.json {stated}"] if stated != manifest.plan else []
     return judged("plan", f"its hash is {found}", wrong)

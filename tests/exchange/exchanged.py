@@ -1,7 +1,6 @@
 """A results folder whose numbers follow from its rankings, as those of a real sweep do."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from synthetic import Arm, _record, mined, spec_of
 
 from harness.evaluation.metrics import per_query_metrics
 from harness.fingerprint import digest
+from harness.plan import chosen_hash
 from harness.record import METRICS, RunRecord, write_record, write_text
 from harness.seeding import generator
 from harness.spec import Comparison, Component, PlannedRun, RunSpec, SweepPlan
@@ -131,8 +131,7 @@ class Ranked:
             runs=tuple(runs),
             evaluate=FURTHER,
         )
-        content = plan.model_dump(mode="json", exclude={"hash", "amends"})
-        text = json.dumps({**content, "hash": digest(content, 16), "amends": []}, indent=1)
+        text = plan.model_copy(update={"hash": chosen_hash(plan)}).model_dump_json(indent=1)
         write_text(folder / "plan.json", text)
 
     def _write_queries(self, folder: Path) -> None:

@@ -17,6 +17,7 @@ from harness.exchange.bundle import bundle
 from harness.exchange.manifest import MANIFEST, read_manifest, write_manifest
 from harness.exchange.verification import verify
 from harness.fingerprint import digest, file_digest
+from harness.plan import UNCHOSEN
 from tests.exchange.exchanged import DATASET, Ranked
 
 
@@ -122,7 +123,7 @@ def _hashed_again(inside: Path) -> None:
     (chosen,) = [item for item in plan["arms"] if item["name"] == arm]
     chosen["training"]["learning_rate"] = 0.5
     before = plan.pop("hash")
-    plan["hash"] = digest({key: value for key, value in plan.items() if key != "amends"}, 16)
+    plan["hash"] = digest({key: value for key, value in plan.items() if key not in UNCHOSEN}, 16)
     (inside / "plan.json").write_text(json.dumps(plan))
     (inside / MANIFEST).write_text((inside / MANIFEST).read_text().replace(before, plan["hash"]))
 

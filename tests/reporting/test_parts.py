@@ -102,7 +102,7 @@ def test_the_tables_are_exported_and_printed(tmp_path: Path) -> None:
 def test_results_without_a_table_of_queries_have_no_parts(tmp_path: Path) -> None:
     paths = write_report(SMALL.write(tmp_path / "in"), tmp_path / "out")
 
-    assert {path.stem for path in paths.tables} == {"ablation", "cost"}
+    assert {path.stem for path in paths.tables} == {"ablation", "cost", "judging", "removal"}
     assert part_tables(read_results(tmp_path / "in")) == ()
 
 

@@ -47,7 +47,7 @@ def test_the_report_states_rule_environment_and_plan(report: ReportPaths, analys
 
     for expected in (RULE, analysis.results.plan.hash, "Example CPU @ 2.50 GHz", "torch 2.13.0", "0123456789abcdef"):
         assert expected in text
-    assert "Every planned run finished." in text
+    assert "Every planned run finished, at the first attempt." in text
     assert "Attention." not in text
 
 
