@@ -57,7 +57,13 @@ def as_markdown(tables: Sequence[Table]) -> str:
 def _markdown(table: Table) -> str:
     lines = [[escape_markdown(column.title) for column in table.columns]]
     lines.append([":---" if column.text else "---:" for column in table.columns])
-    lines += [[escape_markdown(cell) for cell in row] for row in table.rows]
+    first = next((place for place, column in enumerate(table.columns) if column.text and column.title), 0)
+    for index, row in enumerate(table.rows):
+        if index in table.groups:
+            lines.append(
+                ["" if place != first else f"*{escape_markdown(table.groups[index])}*" for place in range(len(row))]
+            )
+        lines.append([escape_markdown(cell) for cell in row])
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     title = f"## {escape_markdown(table.title)}\n\n" if table.title else ""
     return f"{title}{body}\n\n{escape_markdown(table.caption)}\n" if table.caption else f"{title}{body}\n"
