@@ -84,7 +84,7 @@ def _lines(left: "Side", right: "Side", found: "Compared") -> Iterable[str]:
     yield ""
     yield _wrapped(
         f"B - A with its 95 % bootstrap interval over queries; p: paired permutation test over queries, two-sided, "
-        f"Holm-adjusted over the {count} comparisons shown, unadjusted and t-test below it; sd: of the mean difference "
+        f"BH-adjusted over the {count} comparisons shown, unadjusted and t-test below it; sd: of the mean difference "
         "over seeds. Exploratory: none of these comparisons was planned.",
         "",
     )

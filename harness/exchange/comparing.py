@@ -13,7 +13,7 @@ from harness.exchange.sides import Member, Side
 from harness.record import METRICS, read_per_query
 from harness.reporting.comparisons import SEED, adjusted_ps, paired
 from harness.reporting.results import Cell
-from harness.stats import PairedComparison, Verdict, holm, paired_comparison, verdict
+from harness.stats import PairedComparison, Verdict, benjamini_hochberg, paired_comparison, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,8 @@ class Compared:
 def compare(left: Side, right: Side, metrics: Sequence[str] = ()) -> Compared:
     """Compare two sides on `metrics`, by default all of them for arms, the sweep's own for two sweeps.
 
-    All p-values that come out are one Holm family. Raises ConfigError for a sweep and an arm.
+    All p-values that come out are one exploratory family, adjusted by Benjamini and Hochberg.
+    Raises ConfigError for a sweep and an arm.
     """
     if (left.plan is None) != (right.plan is None):
         raise ConfigError("a sweep cannot be compared with one arm or run: name an arm, FOLDER:ARM")
@@ -186,7 +187,7 @@ def _row(split: str, metric: str, left: Cell, right: Cell) -> Row:
 
 def _adjusted(blocks: Sequence[Block]) -> Iterator[Block]:
     """Adjust over every comparison that is shown, and only then judge."""
-    adjusted = iter(adjusted_ps([row.result for block in blocks for row in block.rows], holm))
+    adjusted = iter(adjusted_ps([row.result for block in blocks for row in block.rows], benjamini_hochberg))
     for block in blocks:
         rows = tuple(
             replace(row, p_adjusted=p, verdict=verdict(row.result, p, p_seeds))

@@ -90,7 +90,7 @@ def take_all(staging: Staging, *, texts: bool) -> None:
         there = {name: staging.take(f"runs/{fingerprint}/{name}") for name in _RUN_FILES}
         unranked += there["per_query.parquet"] and not there["rankings.parquet"]
     if unranked:
-        staging.remarks.append(f"{unranked} runs have no rankings: they were recorded before rankings were kept")
+        staging.remarks.append(f"{unranked} runs have no rankings: none were kept with these results")
     wanted = (*_QUERY_FILES, _TEXTS) if texts else _QUERY_FILES
     for path in _matching(staging.results, "queries/*/*"):
         if Path(path).name in wanted:

@@ -23,10 +23,11 @@ def compile_pdf(data: Mapping[str, object], pictures: Mapping[str, bytes], templ
 
     The data are passed as one JSON string and never parsed as markup. The compiler sees
     a folder that holds the template and the pictures alone, and no fonts of the system.
-    The template sets no date, so that the same data give the same bytes.
+    The template sets no date, so that the same data give the same bytes. The compiler holds
+    the PDF to PDF/UA-1: tagged, titled, and with words for every picture.
     """
     with _compiler(data, pictures, template) as compiler:
-        pdf = compiler.compile(format="pdf")
+        pdf = compiler.compile(format="pdf", pdf_standards=["ua-1"])
     if not isinstance(pdf, bytes):
         message = "the report cannot be typeset: the compiler returned no PDF"
         raise StorageError(message)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-from harness.reporting.blocks import Block, Document, Pairs, Picture, Prose, Section, Sentence, Table
+from harness.reporting.blocks import Block, Column, Document, Pairs, Picture, Prose, Section, Sentence, Table
 
 __all__ = ["as_html"]
 
@@ -78,8 +78,14 @@ def _picture(block: Picture, content: bytes) -> str:
     return f"<figure>{image}<figcaption>{_text(block.caption)}</figcaption></figure>"
 
 
+def _kind(column: Column) -> str:
+    if not column.text:
+        return "number"
+    return "text" if column.share else "short"
+
+
 def _table(block: Table) -> str:
-    kinds = ["text" if column.text else "number" for column in block.columns]
+    kinds = [_kind(column) for column in block.columns]
     head = "".join(
         f'<th scope="col" class="{kind}">{_text(column.title)}</th>'
         for kind, column in zip(kinds, block.columns, strict=True)

@@ -94,7 +94,7 @@ def test_a_sweep_without_rankings_is_bundled_and_said_to_have_none(no_report, tm
 
     made = bundle(results, tmp_path / "old.zip")
 
-    assert made.remarks == ("6 runs have no rankings: they were recorded before rankings were kept",)
+    assert made.remarks == ("6 runs have no rankings: none were kept with these results",)
     assert _manifest(made.path)["trec_runs"] == []
 
 

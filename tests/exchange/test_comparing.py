@@ -12,7 +12,7 @@ from harness.exchange.comparing import compare
 from harness.exchange.differing import ABSENT, FOLLOWS, Differing, differing
 from harness.exchange.sides import side_of
 from harness.record import read_per_query, read_plan, read_record
-from harness.stats import holm
+from harness.stats import benjamini_hochberg
 from tests.exchange.exchanged import Ranked
 
 ARMS = (
@@ -60,7 +60,7 @@ def test_every_p_is_adjusted_over_all_that_is_shown(sweep):
     found = compare(_side(f"{sweep}:topk"), _side(f"{sweep}:share"))
 
     rows = found.blocks[0].rows
-    assert [row.p_adjusted for row in rows] == holm([row.result.p_permutation for row in rows])
+    assert [row.p_adjusted for row in rows] == benjamini_hochberg([row.result.p_permutation for row in rows])
     assert rows[0].p_adjusted == pytest.approx(6 * rows[0].result.p_permutation)
 
 
@@ -201,7 +201,7 @@ def test_the_command_fits_80_columns_ends_with_0_and_names_its_p_values(sweep, m
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
     assert max(map(len, lines)) <= 80
-    assert "Holm-adjusted over the 6 comparisons shown" in " ".join(lines)
+    assert "BH-adjusted over the 6 comparisons shown" in " ".join(lines)
     assert "Exploratory" in " ".join(lines)
     assert "    arm.mining.miner.params.share  (absent) | 0.8" in lines
 

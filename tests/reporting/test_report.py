@@ -60,6 +60,7 @@ def test_the_pdf_is_titled_tagged_and_in_a_language_with_bundled_fonts(report: R
     root = reader.trailer["/Root"]
     assert root["/Lang"] == "en"
     assert root["/MarkInfo"]["/Marked"]
+    assert b"<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_data()
     fonts = {str(font["/BaseFont"]) for page in reader.pages for font in page["/Resources"]["/Font"].values()}
     assert all("Libertinus" in font or "DejaVu" in font for font in fonts)
 

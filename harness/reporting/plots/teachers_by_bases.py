@@ -118,7 +118,7 @@ def teachers_by_bases_caption(data: TeachersByBases) -> tuple[str, str]:
     said = [f"{row['teacher']} with {row['base']}: {row['mean']}" for row in teachers_by_bases_rows(data)]
     caption = (
         f"{data.metric} on test by teacher (rows) and base (columns) on {notation.plain(data.dataset)}: mean over the "
-        f"{len(data.recipes):,} ways of mining and training that were run in every cell shown, such as that of "
-        f"{notation.plain(data.recipes[0])}. No test was made of these differences."
+        f"ways of mining and training that were run in every cell shown ({len(data.recipes):,}, such as that of "
+        f"{notation.plain(data.recipes[0])}). No test was made of these differences."
     )
     return f"Heat map. {'; '.join(said)}.", caption
