@@ -164,9 +164,12 @@ def contenders(results: Results) -> list[str]:
     """Return the arms that can be called best.
 
     Arms that are not trained choose no negatives, and of a search's points only the
-    one chosen on dev counts: picking among them on test would reward luck.
+    one chosen on dev counts: picking among them on test would reward luck. The arm that
+    the search varies is not run as it stands.
     """
     barred = set(search_points(results)) - {chosen_point(results)}
+    if results.plan.search is not None and not any(arm == results.plan.search.arm for arm, _ in results.cells):
+        barred.add(results.plan.search.arm)
     return [arm.name for arm in results.plan.arms if arm.training is not None and arm.name not in barred]
 
 
