@@ -61,7 +61,7 @@ def test_every_p_is_adjusted_over_all_that_is_shown(sweep):
 
     rows = found.blocks[0].rows
     assert [row.p_adjusted for row in rows] == benjamini_hochberg([row.result.p_permutation for row in rows])
-    assert rows[0].p_adjusted == pytest.approx(6 * rows[0].result.p_permutation)
+    assert max(row.p_adjusted for row in rows) == pytest.approx(max(row.result.p_permutation for row in rows))
 
 
 def test_settings_that_differ_are_named_with_both_values(sweep):
