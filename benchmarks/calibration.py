@@ -182,8 +182,8 @@ def aggregate_coverage(draws: int, seeds: int) -> tuple[float, float]:
     middle, chances = [], []
     for draw in range(draws):
         a, b = levels + rng.normal(0, 0.02, (2, seeds, 4))
-        middle.append(stats.interquartile_mean(a, seed=draw, resamples=400))
-        chances.append(stats.probability_of_improvement(a, b, seed=draw, resamples=400))
+        middle.append(stats.interquartile_mean(a, seed=draw, resamples=3000))
+        chances.append(stats.probability_of_improvement(a, b, seed=draw, resamples=3000))
     return _coverage(middle, 0.35), _coverage(chances, 0.5)
 
 

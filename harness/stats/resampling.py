@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.stats.values import CONFIDENCE, FloatArray
 
-__all__ = ["bootstrap_counts", "bootstrap_means", "percentiles", "sign_flip_p", "sign_flips"]
+__all__ = ["bootstrap_counts", "bootstrap_means", "expanded_tail", "percentiles", "sign_flip_p", "sign_flips"]
 
 _CHUNK = 1 << 20
 """How many entries of a (resamples, queries) block are held at once."""
@@ -36,11 +36,23 @@ def bootstrap_means(columns: FloatArray, resamples: int, rng: np.random.Generato
     return np.concatenate([counts @ columns / n for counts in bootstrap_counts(n, resamples, rng)])
 
 
-def percentiles(means: FloatArray) -> tuple[FloatArray, FloatArray]:
+def percentiles(means: FloatArray, tail: float = (1.0 - CONFIDENCE) / 2.0) -> tuple[FloatArray, FloatArray]:
     """Return the ends of the percentile intervals of `means` (resamples, arms), each (arms,)."""
-    tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(means, [tail, 1.0 - tail], axis=0)
     return low, high
+
+
+def expanded_tail(drawn: int, freedom: int) -> float:
+    """Return which share to cut off at either end where few were drawn from.
+
+    A percentile interval of n drawn ones is too narrow by sqrt((n - 1) / n), and knows
+    their spread from `freedom` degrees of freedom only. The expanded percentile interval
+    allows for both (Hesterberg 2015, doi 10.1080/00031305.2015.1089789).
+    """
+    from scipy import special
+
+    quantile = special.stdtrit(freedom, (1.0 - CONFIDENCE) / 2.0)
+    return float(special.ndtr(np.sqrt(drawn / (drawn - 1)) * quantile))
 
 
 def sign_flips(columns: FloatArray, resamples: int, rng: np.random.Generator) -> Iterator[FloatArray]:

@@ -1,14 +1,15 @@
 """Aggregates over whole runs, for arms with five or more seeds (Agarwal et al. 2021, arXiv:2108.13264).
 
 A run is one seed on one dataset, its score a mean over queries. Runs are resampled
-within datasets; of fewer than `ENOUGH_SEEDS` a bootstrap knows too little.
+within datasets, and the percentile intervals expanded for how few they are; of fewer
+than `ENOUGH_SEEDS` a bootstrap knows too little.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.errors import NumericError
-from harness.stats.resampling import bootstrap_counts, percentiles
+from harness.stats.resampling import bootstrap_counts, expanded_tail, percentiles
 from harness.stats.values import RESAMPLES, FloatArray, Interval
 
 __all__ = ["ENOUGH_SEEDS", "interquartile_mean", "probability_of_improvement"]
@@ -27,7 +28,9 @@ def interquartile_mean(runs: npt.ArrayLike, *, resamples: int = RESAMPLES, seed:
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, seeds, (resamples, seeds, datasets))
     means = _middle(scores[drawn, np.arange(datasets)].reshape(resamples, -1))
-    return _interval(float(_middle(scores.reshape(1, -1))[0]), means)
+    # where datasets lie far apart, only those in the middle have runs that count
+    freedom = max(seeds - 1, datasets * (seeds - 1) // 2)
+    return _interval(float(_middle(scores.reshape(1, -1))[0]), means, expanded_tail(seeds, freedom))
 
 
 def probability_of_improvement(
@@ -50,7 +53,9 @@ def probability_of_improvement(
         mine = _drawn_shares(len(left), resamples, rng)
         others = _drawn_shares(len(right), resamples, rng)
         chances += np.einsum("ri,ij,rj->r", mine, wins[:, :, dataset], others, optimize=True)
-    return _interval(float(wins.mean()), chances / left.shape[1])
+    seeds = min(len(left), len(right))
+    freedom = left.shape[1] * (len(left) + len(right) - 2)
+    return _interval(float(wins.mean()), chances / left.shape[1], expanded_tail(seeds, freedom))
 
 
 def _runs(values: npt.ArrayLike, what: str) -> FloatArray:
@@ -74,6 +79,6 @@ def _drawn_shares(n: int, resamples: int, rng: np.random.Generator) -> FloatArra
     return np.concatenate(list(bootstrap_counts(n, resamples, rng))) / n
 
 
-def _interval(estimate: float, resampled: FloatArray) -> Interval:
-    low, high = percentiles(resampled[:, None])
+def _interval(estimate: float, resampled: FloatArray, tail: float) -> Interval:
+    low, high = percentiles(resampled[:, None], tail)
     return Interval(estimate, float(low[0]), float(high[0]))

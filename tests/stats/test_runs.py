@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import scipy.stats
 from scipy import stats as reference
 
 from harness.errors import NumericError
 from harness.stats import interquartile_mean, probability_of_improvement
+from harness.stats.resampling import expanded_tail
 
 
 def _runs(seed: int, seeds: int = 6, datasets: int = 3, shift: float = 0.0) -> np.ndarray:
@@ -69,7 +71,8 @@ def test_the_interval_of_improvement_agrees_with_resampling_run_by_run() -> None
 
     result = probability_of_improvement(a, b, seed=0)
 
-    assert (result.low, result.high) == pytest.approx(np.quantile(chances, [0.025, 0.975]), abs=0.03)
+    tail = expanded_tail(5, a.shape[1] * 8)
+    assert (result.low, result.high) == pytest.approx(np.quantile(chances, [tail, 1.0 - tail]), abs=0.03)
 
 
 def test_the_interval_of_the_interquartile_mean_agrees_with_resampling_each_dataset_by_itself() -> None:
@@ -83,7 +86,16 @@ def test_the_interval_of_the_interquartile_mean_agrees_with_resampling_each_data
 
     result = interquartile_mean(runs, seed=0)
 
-    assert (result.low, result.high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.12 * np.std(means))
+    tail = expanded_tail(6, 7)
+    assert (result.low, result.high) == pytest.approx(np.quantile(means, [tail, 1.0 - tail]), abs=0.2 * np.std(means))
+
+
+def test_the_expanded_tail_makes_a_normal_interval_a_t_interval() -> None:
+    # one dataset, five runs: the bootstrap's spread is sqrt(4 / 5) of the sample's, the quantile t's with 4 degrees
+    tail = expanded_tail(5, 4)
+
+    assert -scipy.stats.norm.ppf(tail) * np.sqrt(4 / 5) == pytest.approx(scipy.stats.t.ppf(0.975, 4))
+    assert expanded_tail(100_000, 100_000) == pytest.approx(0.025, rel=1e-3)
 
 
 def test_the_same_seed_gives_the_same_answer_and_another_seed_another() -> None:

@@ -32,7 +32,7 @@ _VARIANCE = (
 _AGGREGATES = (
     "Whole runs of the arms with at least {} seeds on each dataset. Interquartile mean: of the middle half of the "
     "runs. Improvement: probability that a run beats one of the baseline on the same dataset. Brackets: 95 % bootstrap "
-    "intervals over runs; with few seeds they are too narrow (docs/statistics.md has by how much)."
+    "intervals over runs, expanded for their number."
 )
 
 
