@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import ConfigError, StorageError, storage_error
-from harness.tracking.store import ARMS_VIEW, ARTEFACTS, DATABASE
+from harness.tracking.destination import ARTEFACTS, DATABASE
+from harness.tracking.store import ARMS_VIEW
 
 __all__ = ["Dashboard", "start_dashboard"]
 

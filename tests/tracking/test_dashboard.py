@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from harness.errors import ConfigError, StorageError
 from harness.tracking import rebuild, start_dashboard
 from harness.tracking.dashboard import Dashboard
-from harness.tracking.store import DATABASE
+from harness.tracking.destination import DATABASE, Destination
 
 
 def free_port() -> int:
@@ -44,7 +44,7 @@ def test_a_port_out_of_range_is_refused(root: Path, port: int) -> None:
 
 
 def test_artefacts_open_after_the_results_have_moved(root: Path, results: Path) -> None:
-    rebuild(root, results)
+    rebuild(Destination(root), results)
     moved = root.rename(root.with_name("moved"))
     client = MlflowClient(f"sqlite:///{moved / DATABASE}")
     experiment = client.get_experiment_by_name("toy-sweep")

@@ -17,12 +17,12 @@ from harness.tracking.entries import (
     group_metrics,
     loss_history,
     record_json,
-    redacted,
     run_metrics,
     run_tags,
     shortened,
     sweep_note,
 )
+from harness.tracking.redaction import redacted
 
 PLAN = plan_of()
 
