@@ -27,7 +27,7 @@ def test_an_address_is_shown_and_used_without_credentials_and_query(monkeypatch:
     assert destination.address == destination.name == destination.label == "https://host:81/mlflow"
     assert "hun" not in repr(destination)
     assert os.environ["MLFLOW_TRACKING_USERNAME"] == "me"
-    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "hun@ter"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == "hun@ter"  # noqa: S105 - made up
 
 
 def test_the_local_store_keeps_its_position_when_results_move() -> None:
