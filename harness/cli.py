@@ -23,11 +23,11 @@ from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.leakage_command import add_leakage, leakage_text
 from harness.mine_command import add_mine, mine_text
 from harness.reproduce_command import add_reproduce, reproduce_text
+from harness.track_command import add_track, add_tracking_uri, destination_of, track_text
 
 if TYPE_CHECKING:
     from harness.reporting.report import ReportPaths
     from harness.spec import SweepSpec
-    from harness.tracking import Summary
 
 __all__ = ["main"]
 
@@ -110,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         help="keep a training that is under way every N minutes (default: 5; 0: after every step)",
     )
     sweep.add_argument("--no-track", dest="track", action="store_false", help="do not mirror into MLflow")
+    add_tracking_uri(sweep)
     _add_data(sweep)
     _add_results(sweep)
     _add_reports(sweep)
@@ -130,8 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="for programs")
     listing.set_defaults(run=_list)
 
-    track = commands.add_parser("track", help="mirror a sweep's results into MLflow")
-    track.add_argument("folder", type=Path, metavar="RESULTS_DIR", help="such as results/quickstart")
+    track = add_track(commands)
     _add_results(track)
     _add_reports(track)
     track.set_defaults(run=_track)
@@ -277,45 +277,38 @@ def _sweep(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from harness.listeners import Bystander, Display, Everyone
-    from harness.reporting.figures import score_distribution_figure
     from harness.reporting.report import write_report
     from harness.sweep import Listener, Settings, carry_out
-    from harness.tracking import Mirror
 
     spec = _loaded(options)
     settings = Settings(options.results, options.results / ".store", options.workers, options.checkpoint_minutes)
+    unmirrored = ""
     with ExitStack() as stack:
         listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
         bystander = None
         if options.track:
-            mirror = stack.enter_context(Mirror(options.results, figure=score_distribution_figure))
-            bystander = Bystander(mirror)
+            bystander = Bystander(destination_of(options))
             stack.callback(bystander.leave)
             listeners.append(bystander)
         outcome = carry_out(spec, settings, Everyone(*listeners))
         paths = write_report(outcome.folder, options.reports)
         if bystander is not None:
-            bystander.finish(_summary(paths))
+            unmirrored = bystander.finish(paths.answer, paths.files)
     _print_end(paths, options)
+    if unmirrored:
+        print(unmirrored, file=sys.stderr)
     if outcome.failed:
         print(f"{outcome.failed} runs failed; the report names them, and the same command tries them again")
         return RunsFailedError.exit_code
     return 0
 
 
-def _summary(paths: "ReportPaths") -> "Summary":
-    from harness.tracking import Summary
-
-    table = next(path for path in paths.tables if path.suffix == ".md")
-    files = (paths.pdf, *paths.tables, *paths.figures)
-    return Summary(answer=paths.answer, table_markdown=table.read_text(encoding="utf-8"), files=files)
-
-
 def _print_end(paths: "ReportPaths", options: argparse.Namespace) -> None:
+    address = destination_of(options).address if options.track else ""
     where = "" if options.results == Path("results") else f" --results {options.results}"
     print(paths.terminal)
     print(f"report:    {paths.pdf}")
-    print(f"dashboard: winnow ui{where}")
+    print(f"dashboard: {address or f'winnow ui{where}'}")
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -338,13 +331,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _track(options: argparse.Namespace) -> int:
-    from harness.reporting.figures import score_distribution_figure
-    from harness.reporting.report import write_report
-    from harness.tracking import rebuild
-
-    summary = _summary(write_report(options.folder, options.reports))
-    count = rebuild(options.results, options.folder, summary, figure=score_distribution_figure)
-    print(f"{count} runs of {options.folder} are in {options.results / 'mlflow.db'}")
+    print(track_text(options))
     return 0
 
 

@@ -1,6 +1,9 @@
-"""Those who hear how a sweep goes: the terminal, and the MLflow mirror."""
+"""Those who hear how a sweep goes: the terminal, and the outbox of the MLflow mirror."""
 
-from concurrent.futures import ThreadPoolExecutor
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -8,12 +11,22 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from harness.errors import WinnowError
 from harness.record import RunRecord
 from harness.spec import PlannedRun, SweepPlan
 from harness.sweep import Listener
-from harness.tracking import Mirror, Summary
+from harness.tracking.destination import Destination
+from harness.tracking.outbox import Kind, Outbox
+from harness.tracking.process import MirrorProcess, unsent
 
-__all__ = ["Bystander", "Display", "Everyone"]
+__all__ = ["AT_MOST", "Bystander", "Display", "Everyone"]
+
+AT_MOST = 120.0
+"""Seconds that a finished sweep waits for its mirror; without progress it gives up much sooner."""
+
+_IN_A_HURRY = 5.0
+
+logger = logging.getLogger(__name__)
 
 
 class Display(Listener):
@@ -87,30 +100,68 @@ def _fitted(text: str, width: int) -> str:
 
 
 class Bystander(Listener):
-    """Hands every ended run to the MLflow mirror, in a thread, so that no run waits for it."""
+    """Puts what is to be mirrored into the sweep's outbox; a process of its own sends it to MLflow.
 
-    def __init__(self, mirror: Mirror) -> None:
-        self._mirror = mirror
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow-mirror")
+    Nothing waits for that process before the end, and then for `AT_MOST` seconds. An
+    outbox that cannot be written is reported once and costs the sweep nothing.
+    """
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._results = destination.root
+        self._outbox: Outbox | None = None
+        self._process: MirrorProcess | None = None
 
     def planned(self, plan: SweepPlan, total: int) -> None:
-        """Open the sweep in the mirror."""
+        """Open the outbox and start the process that sends it."""
         del total
-        self._thread.submit(self._mirror.open_sweep, plan)
+        self._results = self._destination.root / plan.name
+        with self._unless_it_cannot_be_written():
+            self._outbox = Outbox(self._results)
+            self._outbox.append("planned")
+            self._process = MirrorProcess(self._results, self._destination)
 
     def ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
-        """Mirror a run; one that is there already changes nothing."""
+        """Put a run into the outbox; one that has finished `before` is there already, or was not tracked."""
         del before
-        self._thread.submit(self._mirror.add_run, record, run)
+        self._put(record.status, run=run.fingerprint)
 
-    def finish(self, summary: Summary) -> None:
-        """Mirror what is left, close the sweep with its summary, and wait for both."""
-        self._thread.submit(self._mirror.close_sweep, summary)
-        self._thread.shutdown(wait=True)
+    def finish(self, answer: str, files: tuple[Path, ...]) -> str:
+        """Put the report in, wait until all is sent or given up, and return what there is to say of it."""
+        self._put("reported", answer=answer, files=files)
+        if self._outbox is None:
+            return ""
+        self._end(AT_MOST)
+        return unsent(self._results, self._destination)
 
     def leave(self) -> None:
-        """Give up what is waiting; `winnow track` can catch up later."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Mark a sweep that has not been finished as interrupted, and wait only shortly."""
+        self._put("interrupted")
+        self._end(_IN_A_HURRY)
+
+    def _put(self, kind: Kind, *, run: str = "", answer: str = "", files: tuple[Path, ...] = ()) -> None:
+        if self._outbox is not None:
+            with self._unless_it_cannot_be_written():
+                self._outbox.append(kind, run=run, answer=answer, files=files)
+
+    def _end(self, seconds: float) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
+        if self._process is not None:
+            self._process.end(seconds)
+        self._outbox = self._process = None
+
+    @contextmanager
+    def _unless_it_cannot_be_written(self) -> Iterator[None]:
+        try:
+            yield
+        except (WinnowError, OSError) as error:
+            logger.warning(
+                "MLflow tracking stops here (%s); results stay whole, and `winnow track %s --rebuild` mirrors them",
+                error,
+                self._results,
+            )
+            self._end(0.0)
 
 
 class Everyone(Listener):

@@ -32,6 +32,11 @@ class ReportPaths:
     answer: str
     terminal: str
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of the report, the PDF first."""
+        return (self.pdf, self.page, *self.tables, *self.figures)
+
 
 def write_report(results: Path | Sequence[Path], reports: Path) -> ReportPaths:
     """Read `results` (folders of one sweep or more) and write `reports/<sweep>/`.

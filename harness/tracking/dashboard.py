@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from harness.errors import ConfigError, StorageError, storage_error
-from harness.tracking.store import ARMS_VIEW, ARTEFACTS, DATABASE
+from harness.tracking.destination import ARTEFACTS, DATABASE
+from harness.tracking.store import ARMS_VIEW
 
 __all__ = ["Dashboard", "start_dashboard"]
 
@@ -74,6 +75,8 @@ class Dashboard:
                 break
             if _group_ends(self.process):
                 break
+        if self.process.stdin:
+            self.process.stdin.close()
 
 
 def _group_ends(process: subprocess.Popen[bytes]) -> bool:
@@ -112,7 +115,7 @@ def start_dashboard(root: Path, *, port: int = DEFAULT_PORT, host: str = "127.0.
             _command(root.resolve(), host, port),
             env=os.environ | _ENVIRONMENT,
             start_new_session=True,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # closed when this process ends, be it by SIGKILL: the server then ends too
             stdout=log,
             stderr=log,
         )
@@ -138,7 +141,8 @@ def _pages(root: Path, address: str) -> dict[str, str]:
 def _command(root: Path, host: str, port: int) -> list[str]:
     store = ["--backend-store-uri", f"sqlite:///{root / DATABASE}", "--artifacts-destination", str(root / ARTEFACTS)]
     network = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    return [sys.executable, "-m", "mlflow", "server", *store, *network]
+    guarded = [sys.executable, "-m", "harness.tracking.guarded"]
+    return [*guarded, sys.executable, "-m", "mlflow", "server", *store, *network]
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from harness.fingerprint import canonical
 from harness.record import RunRecord
 from harness.spec import Component, PlannedRun, RunSpec, SweepPlan
+from harness.tracking.redaction import redacted
 
 __all__ = [
     "HASH_LENGTH",
@@ -20,9 +21,9 @@ __all__ = [
     "arm_params",
     "arms_view",
     "group_metrics",
+    "histories",
     "loss_history",
     "record_json",
-    "redacted",
     "run_metrics",
     "run_tags",
     "shortened",
@@ -38,30 +39,11 @@ HISTORY_LIMIT = 500
 
 HASH_LENGTH = 16
 
-REDACTED = "[redacted]"
+FORMAT = "2"
+"""Changes with what is written of a run, so that a run of an older form is written anew."""
+
 _NOT_IN_A_NAME = re.compile(r"[^\w.\- ]")
 """What MLflow refuses in the name of a metric: `test@scifact` becomes `test.scifact`."""
-
-_SECRET_KEY = re.compile(r"token(?!i[sz])|key|secret|passw|credential", re.IGNORECASE)
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
-_URL_SECRET = re.compile(r"([?&][^=&\s]*(?:token|key|secret|passw|signature)[^=&\s]*=)[^&\s]+", re.IGNORECASE)
-
-
-def redacted(value: JsonValue, key: str = "") -> JsonValue:
-    """Return `value` without secrets, at any depth.
-
-    A secret is a text whose key speaks of a token, key, secret, password or credential,
-    and whatever stands before the `@`, or in such a query parameter, of a URL.
-    """
-    if isinstance(value, dict):
-        return {name: redacted(item, f"{key}.{name}") for name, item in value.items()}
-    if isinstance(value, list):
-        return [redacted(item, key) for item in value]
-    if not isinstance(value, str):
-        return value
-    if _SECRET_KEY.search(key):
-        return REDACTED
-    return _URL_SECRET.sub(rf"\1{REDACTED}", _URL_CREDENTIALS.sub(REDACTED, value))
 
 
 def shortened(text: str, limit: int) -> str:
@@ -120,6 +102,8 @@ def run_metrics(record: RunRecord) -> dict[str, float]:
     if record.yields:
         numbers |= {f"mining/{name}": getattr(record.yields, name) for name in ("backfilled", "dropped")}
         numbers |= {"mining/yield": record.yields.full / max(record.yields.pairs, 1)}
+    if record.stopping:
+        numbers |= {"train/best_step": record.stopping.best_step}
     if record.status == "finished":
         numbers |= {"train/steps": record.steps, "total/seconds": sum(record.timings.values())}
     return {name: float(value) for name, value in numbers.items() if value is not None and math.isfinite(value)}
@@ -132,6 +116,15 @@ def loss_history(losses: Sequence[float]) -> list[tuple[int, float]]:
     return [
         (step, loss) for step, loss in enumerate(losses, start=1) if (last - step) % stride == 0 and math.isfinite(loss)
     ]
+
+
+def histories(record: RunRecord) -> dict[str, list[tuple[int, float]]]:
+    """Return (step, value) by name: the training loss, and the dev metric at each look of early stopping."""
+    every = {"train/loss": loss_history(record.losses)}
+    if record.stopping:
+        looks = zip(record.stopping.steps, record.stopping.values, strict=True)
+        every["train/dev_metric"] = [(step, value) for step, value in looks if math.isfinite(value)]
+    return every
 
 
 def group_metrics(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -157,12 +150,15 @@ def run_tags(record: RunRecord, planned: PlannedRun, plan: SweepPlan) -> dict[st
     mining = record.spec.arm.mining
     tags = {
         "winnow.level": "run",
+        "winnow.format": FORMAT,
+        "winnow.status": record.status,
         "winnow.sweep": plan.name,
         "winnow.plan": plan.hash[:HASH_LENGTH],
         "winnow.fingerprint": record.fingerprint,
         "winnow.record": hashlib.sha256(record.model_dump_json().encode()).hexdigest()[:HASH_LENGTH],
         "winnow.arm": planned.arm,
         "winnow.dataset": planned.dataset,
+        "winnow.dataset_digest": record.spec.identities.get("dataset", ""),
         "winnow.seed": str(planned.seed),
         "winnow.base": _label(record.spec.arm.base),
         "winnow.teacher": _label(mining.teacher) if mining else "none",

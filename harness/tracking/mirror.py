@@ -1,67 +1,43 @@
 """Mirrors sweeps: one experiment per sweep; in it the sweep, its arms, and their seeds, nested.
 
-Nothing here may break or slow a sweep: the first error is logged, the mirror then
-stays silent, and `rebuild` catches up later.
+Whatever MLflow raises passes through: a mirror that failed is thrown away, and a new
+one finds out from the store what got there.
 """
 
-import logging
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self
+from typing import Self
 
-from harness.errors import StorageError
+from harness.errors import StorageError, WinnowError
 from harness.fingerprint import digest
 from harness.record import RunRecord, read_record, read_sweep
 from harness.spec import PlannedRun, SweepPlan
+from harness.tracking.destination import Destination
 from harness.tracking.entries import (
     HASH_LENGTH,
     arm_params,
     arms_view,
     group_metrics,
-    loss_history,
+    histories,
     record_json,
     run_metrics,
     run_tags,
     sweep_note,
 )
-from harness.tracking.store import Batch, Store, StoredRun
+from harness.tracking.redaction import redacted_text
+from harness.tracking.store import Batch, DatasetUsed, Status, Store, StoredRun
 
-__all__ = ["Figure", "Mirror", "Summary", "rebuild"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Figure", "Mirror", "Summary", "one_line", "rebuild", "result_of"]
 
 Figure = Callable[[RunRecord], bytes | None]
 """Draws the score distributions of a run as PNG; None where there is nothing to draw."""
 
-P = ParamSpec("P")
 Key = tuple[str, ...]
 """Where a run stands in its sweep: (arm, dataset, seed); of a group (arm, dataset); of the sweep itself ()."""
-
-
-def _guarded(method: "Callable[Concatenate[Mirror, P], None]") -> "Callable[Concatenate[Mirror, P], None]":
-    """Let no error out of a method: log the first one and do nothing from then on."""
-
-    def guarded(self: "Mirror", /, *args: P.args, **kwargs: P.kwargs) -> None:
-        if self.broken:
-            return
-        try:
-            method(self, *args, **kwargs)
-        except Exception as error:
-            self.broken = True
-            summary = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            if self.strict:
-                message = f"cannot mirror into {self.root}: {summary}"
-                raise StorageError(message) from error
-            logger.warning(
-                "MLflow tracking stops here (%s); results are not affected, and `winnow track --rebuild` mirrors them",
-                summary,
-            )
-
-    guarded.__doc__ = method.__doc__
-    return guarded
 
 
 @dataclass(frozen=True)
@@ -71,6 +47,13 @@ class Summary:
     answer: str = ""
     table_markdown: str = ""
     files: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, answer: str, files: Iterable[Path]) -> Self:
+        """Return the summary of a report's files, of those that are still there; its table is the first in Markdown."""
+        there = tuple(file for file in files if file.is_file())
+        table = next((file.read_text(encoding="utf-8") for file in there if file.suffix == ".md"), "")
+        return cls(answer, table, there)
 
 
 @dataclass
@@ -105,18 +88,15 @@ class _Sweep:
 
 
 class Mirror:
-    """Mirror of sweeps in `<root>/mlflow.db`, with artefacts under `<root>/mlartifacts`.
+    """Mirror of sweeps at a destination.
 
     Call `open_sweep`, then `add_run` for every record of the plan, old or new, then
     `close_sweep`; leaving the context before that marks the sweep as killed. `figure`
-    is asked only for runs that the mirror lacks. With `strict` the first error is
-    raised as StorageError instead of logged.
+    is asked only for runs that the mirror lacks.
     """
 
-    def __init__(self, root: Path, *, figure: Figure | None = None, strict: bool = False) -> None:
-        self.root = root
-        self.strict = strict
-        self.broken = False
+    def __init__(self, destination: Destination, *, figure: Figure | None = None) -> None:
+        self._destination = destination
         self._figure = figure
         self._opened: Store | None = None
         self._sweep: _Sweep | None = None
@@ -127,20 +107,24 @@ class Mirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._abandon()
+        self.abandon()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a sweep is open."""
+        return self._sweep is not None
 
     @property
     def _store(self) -> Store:
         # Opened late: importing mlflow and creating the tables take seconds.
-        self._opened = self._opened or Store(self.root)
+        self._opened = self._opened or Store(self._destination)
         return self._opened
 
-    @_guarded
     def open_sweep(self, plan: SweepPlan) -> None:
         """Begin or continue the run of `plan`; runs that a dead process left behind become KILLED."""
         experiment = self._store.experiment(plan.name)
         self._store.end_abandoned(experiment)
-        existing = list(self._store.runs(f"tags.`winnow.sweep` = '{plan.name}'", [experiment]))
+        existing = self._without_doubles(self._store.runs(f"tags.`winnow.sweep` = '{plan.name}'", [experiment]))
         tags = {"winnow.level": "sweep", "winnow.sweep": plan.name, "winnow.plan": plan.hash[:HASH_LENGTH]}
         parent = _parent(existing, plan)
         if parent:
@@ -149,10 +133,9 @@ class Mirror:
         note = sweep_note(plan)
         self._store.log(id_, Batch(tags=tags | {"mlflow.note.content": note}), at=time.time())
         self._store.describe(experiment, note, arms_view(plan, id_))
-        known = {_key(run): run for run in existing if run.tags.get("winnow.parent") == id_}
+        known = {_place(run.tags): run for run in existing if run.tags.get("winnow.parent") == id_}
         self._sweep = _Sweep(plan, experiment, id_, known)
 
-    @_guarded
     def add_run(self, record: RunRecord, planned: PlannedRun, *, ended: float | None = None) -> None:
         """Mirror one run; the same record again changes nothing, another one takes its place.
 
@@ -167,14 +150,16 @@ class Mirror:
         group = self._group(sweep, tags, params, started=ended - sum(record.timings.values()))
         group.add(str(planned.seed), record, ended)
         tags |= {"winnow.parent": sweep.id, "mlflow.parentRunId": group.id}
-        known = sweep.known.get((planned.arm, planned.dataset, str(planned.seed)))
+        known = sweep.known.get(_place(tags))
         if known and _same(known, tags):
             return
         if known:
             self._store.delete(known)
-        self._create_run(sweep, record, tags, params | {"seed": str(planned.seed)}, ended)
+        run = self._create_run(sweep, record, tags, params | {"seed": str(planned.seed)}, ended)
+        sweep.known[_place(tags)] = run  # it may fail now and finish later
+        if len(group.finished) == len(sweep.plan.seeds):
+            self._summarise(group)  # an arm that is complete need not wait for the others
 
-    @_guarded
     def close_sweep(self, summary: Summary = Summary()) -> None:
         """Sum up the arms, put answer, question and table where they are seen first, keep the report's files."""
         sweep, now = self._sweep, time.time()
@@ -193,12 +178,31 @@ class Mirror:
         self._store.end(sweep.id, "FINISHED" if finished or not failed else "FAILED", at=now)
         self._sweep = None
 
-    @_guarded
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
+        """Mark the sweep that is open as killed; without one, do nothing."""
         sweep, self._sweep = self._sweep, None
         if sweep:
             for run in (*(group.id for group in sweep.groups.values()), sweep.id):
                 self._store.end(run, "KILLED", at=time.time())
+
+    def _without_doubles(self, runs: Iterable[StoredRun]) -> list[StoredRun]:
+        """Delete all but one of the runs at each place, and return those that stay.
+
+        A server that hung may carry out a request long after the asker gave up and asked
+        again. The one with most below it stays; of runs, one that was written in full.
+        """
+        every = list(runs)
+        below = Counter(run.tags.get("winnow.parent") for run in every)
+        below.update(run.tags.get("mlflow.parentRunId") for run in every)
+        stay: dict[Key, StoredRun] = {}
+        for run in sorted(every, key=lambda run: (below[run.id], _is_whole(run)), reverse=True):
+            parent = run.tags.get("winnow.parent", run.tags["winnow.plan"])
+            place = (run.tags["winnow.level"], parent, *_place(run.tags))
+            if place in stay:
+                self._store.delete(run)
+            else:
+                stay[place] = run
+        return list(stay.values())
 
     def _group(self, sweep: _Sweep, tags: dict[str, str], params: dict[str, str], *, started: float) -> _Group:
         """Return the run of this arm on this dataset; params cannot be changed, so other ones need another run."""
@@ -225,17 +229,19 @@ class Mirror:
 
     def _create_run(
         self, sweep: _Sweep, record: RunRecord, tags: dict[str, str], params: dict[str, str], ended: float
-    ) -> None:
+    ) -> StoredRun:
         started = ended - sum(record.timings.values())
         run = self._store.create(sweep.experiment, _name(sweep.plan, tags), tags, started=started)
         self._store.write(run, "record.json", record_json(record).encode())
         figure = self._figure(record) if self._figure and record.audit else None
         if figure:
             self._store.write(run, "score_distribution.png", figure)
-        history = {"train/loss": loss_history(record.losses)}
-        self._store.log(run, Batch(run_metrics(record), params, history=history), at=ended)
+        self._store.log(run, Batch(run_metrics(record), params, history=histories(record)), at=ended)
+        self._store.use_dataset(run, DatasetUsed(tags["winnow.dataset"], record.spec.identities.get("dataset", "")))
         # Ended last: a run that is still RUNNING was not written in full, and is written again.
-        self._store.end(run, "FINISHED" if record.status == "finished" else "FAILED", at=ended)
+        status: Status = "FINISHED" if record.status == "finished" else "FAILED"
+        self._store.end(run, status, at=ended)
+        return StoredRun(run, sweep.experiment, status, tags)
 
     def _summarise(self, group: _Group) -> None:
         """Log mean and deviation over the finished seeds, unless the same are there."""
@@ -244,6 +250,7 @@ class Mirror:
         content = digest(metrics, HASH_LENGTH)
         if content != group.summarised:
             self._store.log(group.id, Batch(metrics, tags={"winnow.record": content}), at=time.time())
+            group.summarised = content
         self._store.end(group.id, "FINISHED" if group.finished else "FAILED", at=group.ended)
 
 
@@ -254,15 +261,19 @@ def _parent(existing: Iterable[StoredRun], plan: SweepPlan) -> StoredRun | None:
     return next((sweeps[earlier] for earlier in hashes if earlier in sweeps), None)
 
 
-def _key(run: StoredRun) -> Key:
+def _place(tags: Mapping[str, str]) -> Key:
     names = ("winnow.arm", "winnow.dataset", "winnow.seed")
-    return tuple(run.tags[name] for name in names if name in run.tags)
+    return tuple(tags[name] for name in names if name in tags)
+
+
+def _is_whole(run: StoredRun) -> bool:
+    return run.status in ("FINISHED", "FAILED")
 
 
 def _same(known: StoredRun, tags: dict[str, str]) -> bool:
-    """Tell whether the store already has this record in full, at its place."""
-    whole = known.status in ("FINISHED", "FAILED")
-    return whole and all(known.tags.get(name) == tags[name] for name in ("winnow.record", "mlflow.parentRunId"))
+    """Tell whether the store already has this record in full, in today's form, at its place."""
+    decisive = ("winnow.record", "winnow.format", "mlflow.parentRunId")
+    return _is_whole(known) and all(known.tags.get(name) == tags[name] for name in decisive)
 
 
 def _name(plan: SweepPlan, tags: dict[str, str]) -> str:
@@ -272,19 +283,36 @@ def _name(plan: SweepPlan, tags: dict[str, str]) -> str:
     return f"{tags['winnow.arm']}{place}{seed}"
 
 
-def rebuild(root: Path, results: Path, summary: Summary | None = None, *, figure: Figure | None = None) -> int:
-    """Mirror a whole results folder into the store under `root`; return how many records it holds.
+def result_of(results: Path, planned: PlannedRun) -> tuple[RunRecord, float] | None:
+    """Return the record of a run and when it was written, in seconds since 1970; None if there is none."""
+    path = results / "runs" / planned.fingerprint / "record.json"
+    return (read_record(path.parent), path.stat().st_mtime) if path.exists() else None
+
+
+def rebuild(
+    destination: Destination, results: Path, summary: Summary | None = None, *, figure: Figure | None = None
+) -> int:
+    """Mirror a whole results folder, without its outbox; return how many records it holds.
 
     Replaying makes no doubles. Raises StorageError if anything cannot be read or mirrored.
     """
     plan = read_sweep(results)
     count = 0
-    with Mirror(root, figure=figure, strict=True) as mirror:
-        mirror.open_sweep(plan)
-        for planned in plan.runs:
-            path = results / "runs" / planned.fingerprint / "record.json"
-            if path.exists():
-                mirror.add_run(read_record(path.parent), planned, ended=path.stat().st_mtime)
-                count += 1
-        mirror.close_sweep(summary or Summary())
+    try:
+        with Mirror(destination, figure=figure) as mirror:
+            mirror.open_sweep(plan)
+            for planned in plan.runs:
+                if result := result_of(results, planned):
+                    mirror.add_run(result[0], planned, ended=result[1])
+                    count += 1
+            mirror.close_sweep(summary or Summary())
+    except WinnowError:
+        raise
+    except Exception as error:
+        raise StorageError(f"cannot mirror into {destination.name}: {one_line(error)}") from error
     return count
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, on one line and without secrets."""
+    return redacted_text(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")

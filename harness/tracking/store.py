@@ -1,27 +1,36 @@
-"""The only door to MLflow: a SQLite store and its artefact folder, in few and batched calls."""
+"""The only door to MLflow: a SQLite store with its artefact folder, or a server, in few and batched calls."""
 
 import json
 import logging
 import os
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from filelock import FileLock
 from pydantic import JsonValue
 
-__all__ = ["ARMS_VIEW", "ARTEFACTS", "DATABASE", "Batch", "Status", "Store", "StoredRun"]
+from harness.tracking.destination import ARTEFACTS, DATABASE, Destination
 
-DATABASE = "mlflow.db"
-ARTEFACTS = "mlartifacts"
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["ARMS_VIEW", "Batch", "DatasetUsed", "Status", "Store", "StoredRun"]
+
 ARMS_VIEW = "winnow-arms"
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 _PAGE = 1000
+_METRICS = 800
+_VALUES = 90
+"""What goes into one batch: MLflow takes 1000 entities, of them 100 params and 100 tags."""
+_DIGEST = 36
 _DEFAULT_EXPERIMENT = "0"
 _PROCESS_TAG = "winnow.process"
 
@@ -46,28 +55,34 @@ class StoredRun:
     tags: Mapping[str, str]
 
 
-class Store:
-    """An MLflow store under `root`, created when absent. Only one process may create or write it.
+@dataclass(frozen=True)
+class DatasetUsed:
+    """The dataset of a run: MLflow keeps 36 characters of the digest, so the whole one belongs into a tag."""
 
-    Experiments get the artefact location `mlflow-artifacts:/<name>`, which the server
-    resolves below the folder that it is started with, and the files are put there
-    directly. So nothing absolute is stored, and the folder may be moved.
+    name: str
+    digest: str
+
+
+class Store:
+    """The MLflow store of a destination; a local one is created when absent.
+
+    In a local store experiments get the artefact location `mlflow-artifacts:/<name>`,
+    which the server resolves below the folder that it is started with, and the files
+    are put there directly. So nothing absolute is stored, and the folder may be moved.
+    On a server its own location is used, and files go through it.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, destination: Destination) -> None:
         # Read when mlflow is first imported: no calls home, no migration chatter on the terminal.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+        destination.prepare()
         from mlflow import MlflowClient
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        root.mkdir(parents=True, exist_ok=True)
-        self._artefacts = root.resolve() / ARTEFACTS
-        fresh = not (root / DATABASE).exists()
-        self._client = MlflowClient(f"sqlite:///{root.resolve() / DATABASE}")
-        if fresh:
-            self._client.delete_experiment(_DEFAULT_EXPERIMENT)  # empty, and in the way of the sweeps
+        self._is_remote = bool(destination.uri)
+        self._artefacts = destination.root.resolve() / ARTEFACTS
+        self._locations: dict[str, str] = {}
+        self._client = MlflowClient(destination.address) if self._is_remote else _local_client(destination.root)
 
     def experiment(self, name: str) -> str:
         """Return the id of the experiment called `name`, created or restored if need be."""
@@ -77,7 +92,8 @@ class Store:
         if found is None:
             # The kind chooses which pages the dashboard offers: training runs, not chat traces.
             tags = {"mlflow.experimentKind": "custom_model_development"}
-            return str(self._client.create_experiment(name, artifact_location=f"mlflow-artifacts:/{name}", tags=tags))
+            location = None if self._is_remote else f"mlflow-artifacts:/{name}"
+            return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
         if found.lifecycle_stage == LifecycleStage.DELETED:
             self._client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
@@ -105,6 +121,7 @@ class Store:
         while within:
             page = self._client.search_runs(within, condition, max_results=_PAGE, page_token=token)
             for run in page:
+                self._locations[run.info.run_id] = run.info.artifact_uri
                 yield StoredRun(run.info.run_id, run.info.experiment_id, run.info.status, run.data.tags)
             token = page.token
             if not token:
@@ -114,6 +131,7 @@ class Store:
         """Begin a run at `started` (seconds since 1970) and return its id."""
         own = {"mlflow.source.name": "winnow", _PROCESS_TAG: _process()}
         run = self._client.create_run(experiment, int(started * 1000), {**tags, **own}, name)
+        self._locations[run.info.run_id] = run.info.artifact_uri
         return str(run.info.run_id)
 
     def log(self, run: str, batch: Batch, *, at: float) -> None:
@@ -126,7 +144,16 @@ class Store:
             metrics += [Metric(name, value, moment, step) for step, value in points]
         params = [Param(name, value) for name, value in batch.params.items()]
         tags = [RunTag(name, value) for name, value in batch.tags.items()]
-        self._client.log_batch(run, metrics=metrics, params=params, tags=tags)
+        while metrics or params or tags:
+            self._client.log_batch(run, metrics=metrics[:_METRICS], params=params[:_VALUES], tags=tags[:_VALUES])
+            metrics, params, tags = metrics[_METRICS:], params[_VALUES:], tags[_VALUES:]
+
+    def use_dataset(self, run: str, dataset: DatasetUsed) -> None:
+        """Name the dataset of a run where the dashboard looks for it."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        used = Dataset(dataset.name, dataset.digest[:_DIGEST], "winnow", json.dumps({"digest": dataset.digest}))
+        self._client.log_inputs(run, [DatasetInput(used, [InputTag("mlflow.data.context", "training")])])
 
     def resume(self, run: str) -> None:
         """Mark a run as running again, by this process."""
@@ -140,17 +167,39 @@ class Store:
     def delete(self, run: StoredRun) -> None:
         """Take a run out of sight, with its artefacts."""
         self._client.delete_run(run.id)
-        shutil.rmtree(self._folder(run.id).parent, ignore_errors=True)  # <run>/artifacts
+        if not self._is_remote:
+            shutil.rmtree(self._folder(run.id).parent, ignore_errors=True)  # <run>/artifacts
 
     def write(self, run: str, path: str, content: bytes) -> None:
         """Keep `content` as the artefact `path` (relative, with `/`) of a run."""
+        if self._is_remote:
+            folder, _, name = path.rpartition("/")
+            with tempfile.TemporaryDirectory() as draft:
+                file = Path(draft) / name
+                file.write_bytes(content)
+                self._client.log_artifact(run, str(file), folder or None)
+            return
         target = self._folder(run) / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
 
     def _folder(self, run: str) -> Path:
-        uri = self._client.get_run(run).info.artifact_uri
-        return self._artefacts / str(uri).removeprefix("mlflow-artifacts:/")
+        if run not in self._locations:
+            self._locations[run] = str(self._client.get_run(run).info.artifact_uri)
+        return self._artefacts / self._locations[run].removeprefix("mlflow-artifacts:/")
+
+
+def _local_client(root: Path) -> "MlflowClient":
+    """Return the client of the store under `root`, whose tables are made by one process alone."""
+    from mlflow import MlflowClient
+
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / f".{DATABASE}.lock"):
+        fresh = not (root / DATABASE).exists()
+        client = MlflowClient(f"sqlite:///{root.resolve() / DATABASE}")
+        if fresh:
+            client.delete_experiment(_DEFAULT_EXPERIMENT)  # empty, and in the way of the sweeps
+    return client
 
 
 def _process() -> str:

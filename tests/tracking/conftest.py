@@ -9,7 +9,8 @@ from toy_sweep import plan_of, records
 
 from harness.record import write_record, write_text
 from harness.spec import SweepPlan
-from harness.tracking.store import DATABASE, Store
+from harness.tracking.destination import DATABASE, Destination
+from harness.tracking.store import Store
 
 NOLOAD = "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning"
 
@@ -26,7 +27,7 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("store")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        Store(root)
+        Store(Destination(root))
     return root / DATABASE
 
 

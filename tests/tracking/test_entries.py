@@ -17,12 +17,12 @@ from harness.tracking.entries import (
     group_metrics,
     loss_history,
     record_json,
-    redacted,
     run_metrics,
     run_tags,
     shortened,
     sweep_note,
 )
+from harness.tracking.redaction import redacted
 
 PLAN = plan_of()
 
@@ -127,6 +127,16 @@ def test_what_an_arm_goes_without_is_called_none() -> None:
         ("max_tokens", 128, 128),
         ("url", "https://user:pass@host/x", "https://[redacted]@host/x"),
         ("url", "https://host/x?a=1&api_key=abc&b=2", "https://host/x?a=1&api_key=[redacted]&b=2"),
+        ("url", "https://user:p@ss@host/x", "https://[redacted]@host/x"),
+        ("url", "https://host/a@b", "https://host/a@b"),
+        ("password", 1234, "[redacted]"),
+        ("api_key", 1.5, "[redacted]"),
+        ("password", True, True),
+        ("error", "login failed, password=hunter2, user=me", "login failed, password=[redacted], user=me"),
+        ("error", '{"access_token": "abc.def"}', '{"access_token": "[redacted]"}'),
+        ("error", "Authorization: Bearer abcdefgh123", "Authorization: Bearer [redacted]"),
+        ("error", "got hf_abcdefghijklmnop", "got [redacted]"),
+        ("label", "judge(max_tokens=128, tokenizer=words)", "judge(max_tokens=128, tokenizer=words)"),
         ("address", "someone@example.org", "someone@example.org"),
         ("nested", {"deep": [{"password": "x", "share": 0.5}]}, {"deep": [{"password": "[redacted]", "share": 0.5}]}),
     ],

@@ -1,4 +1,3 @@
-import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +8,12 @@ from mlflow.entities import Run, ViewType
 from toy_sweep import ARMS, arm, failed, plan_of, record, records, spec
 
 from harness.errors import StorageError
+from harness.record import Stopping
 from harness.spec import SweepPlan
 from harness.tracking import Mirror, Summary, rebuild
+from harness.tracking.destination import ARTEFACTS, DATABASE, Destination
 from harness.tracking.entries import run_metrics
-from harness.tracking.store import ARTEFACTS, DATABASE, Store
+from harness.tracking.store import Batch, Store
 
 
 def stored(root: Path) -> list[Run]:
@@ -26,7 +27,7 @@ def at(root: Path, level: str) -> dict[str, Run]:
 
 
 def mirror_all(root: Path, plan: SweepPlan, **options: object) -> None:
-    with Mirror(root, **options) as mirror:  # type: ignore[arg-type]
+    with Mirror(Destination(root), **options) as mirror:  # type: ignore[arg-type]
         mirror.open_sweep(plan)
         for planned, one in zip(plan.runs, records(plan), strict=True):
             mirror.add_run(one, planned)
@@ -92,10 +93,10 @@ def test_answer_and_view_stand_above_the_runs(root: Path, plan: SweepPlan) -> No
 
 
 def test_mirroring_twice_changes_nothing(root: Path, results: Path) -> None:
-    rebuild(root, results)
+    rebuild(Destination(root), results)
     before = {run.info.run_id: (run.data.metrics, run.info.status) for run in stored(root)}
 
-    count = rebuild(root, results)
+    count = rebuild(Destination(root), results)
 
     assert count == 4
     assert {run.info.run_id: (run.data.metrics, run.info.status) for run in stored(root)} == before
@@ -108,14 +109,14 @@ def test_a_live_mirror_and_a_rebuild_agree(root: Path, plan: SweepPlan, results:
     mirror_all(root, plan)
     live = {run.info.run_id for run in stored(root)}
 
-    rebuild(root, results)
+    rebuild(Destination(root), results)
 
     assert {run.info.run_id for run in stored(root)} == live
 
 
 def test_a_failed_run_says_why_and_gives_way_once_it_finishes(root: Path, plan: SweepPlan) -> None:
     first = spec(ARMS[0], 0)
-    with Mirror(root) as mirror:
+    with Mirror(Destination(root)) as mirror:
         mirror.open_sweep(plan)
         mirror.add_run(failed(first), plan.runs[0])
         mirror.add_run(record(spec(ARMS[0], 1)), plan.runs[1])
@@ -137,7 +138,7 @@ def test_a_failed_run_says_why_and_gives_way_once_it_finishes(root: Path, plan: 
 
 
 def test_a_run_tried_again_in_the_same_sweep_counts_once(root: Path, plan: SweepPlan) -> None:
-    with Mirror(root) as mirror:
+    with Mirror(Destination(root)) as mirror:
         mirror.open_sweep(plan)
         mirror.add_run(failed(spec(ARMS[0], 0)), plan.runs[0])
         mirror.add_run(record(spec(ARMS[0], 0)), plan.runs[0])
@@ -148,7 +149,7 @@ def test_a_run_tried_again_in_the_same_sweep_counts_once(root: Path, plan: Sweep
 
 
 def test_an_arm_without_a_finished_run_is_failed(root: Path, plan: SweepPlan) -> None:
-    with Mirror(root) as mirror:
+    with Mirror(Destination(root)) as mirror:
         mirror.open_sweep(plan)
         mirror.add_run(failed(spec(ARMS[0], 0)), plan.runs[0])
         mirror.add_run(record(spec(ARMS[1], 0)), plan.runs[2])
@@ -179,7 +180,7 @@ def test_an_arm_redefined_under_its_old_name_is_replaced(root: Path, plan: Sweep
 
 def test_an_interrupted_sweep_is_killed_and_goes_on_where_it_was(root: Path, plan: SweepPlan) -> None:
     def interrupted() -> None:
-        with Mirror(root) as mirror:
+        with Mirror(Destination(root)) as mirror:
             mirror.open_sweep(plan)
             mirror.add_run(records(plan)[0], plan.runs[0])
             raise KeyboardInterrupt
@@ -198,7 +199,7 @@ def test_an_interrupted_sweep_is_killed_and_goes_on_where_it_was(root: Path, pla
 def test_what_a_dead_process_left_running_is_ended_when_any_sweep_opens(root: Path, plan: SweepPlan) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    store = Store(root)
+    store = Store(Destination(root))
     other = store.experiment("other-sweep")
     left = store.create(other, "left behind", {"winnow.level": "sweep"}, started=0.0)
     alive = store.create(other, "alive", {"winnow.level": "sweep"}, started=0.0)
@@ -215,10 +216,11 @@ def test_what_a_dead_process_left_running_is_ended_when_any_sweep_opens(root: Pa
 def test_a_run_cut_short_while_being_mirrored_is_mirrored_again(
     root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, Mirror(root) as mirror:
+    with monkeypatch.context() as patch, Mirror(Destination(root)) as mirror:
         mirror.open_sweep(plan)
         patch.setattr(Store, "write", lambda *_: 1 / 0)
-        mirror.add_run(records(plan)[0], plan.runs[0])
+        with pytest.raises(ZeroDivisionError):
+            mirror.add_run(records(plan)[0], plan.runs[0])
 
     mirror_all(root, plan)
 
@@ -227,61 +229,83 @@ def test_a_run_cut_short_while_being_mirrored_is_mirrored_again(
     assert run.data.metrics["test/ndcg_at_10"] == 0.5
 
 
-def test_an_error_inside_mlflow_is_logged_once_and_stops_nothing(
-    root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    calls = []
+def test_doubles_that_a_slow_server_made_are_taken_away_and_the_whole_one_stays(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
+    before = {run.info.run_id for run in stored(root)}
+    client = MlflowClient(f"sqlite:///{root / DATABASE}")
+    for run in stored(root):
+        tags = {name: value for name, value in run.data.tags.items() if name.startswith(("winnow.", "mlflow.parent"))}
+        client.create_run(run.info.experiment_id, int(1e12), tags, "late")
 
-    def refuse(*_: object, **__: object) -> None:
-        calls.append(1)
-        message = "database is locked\n[SQL: ...]"
-        raise RuntimeError(message)
+    mirror_all(root, plan)
 
-    monkeypatch.setattr(MlflowClient, "log_batch", refuse)
-
-    with caplog.at_level(logging.WARNING, "harness"):
-        mirror_all(root, plan)
-
-    assert len(calls) == 1
-    assert [line.levelname for line in caplog.records] == ["WARNING"]
-    assert "RuntimeError: database is locked" in caplog.text
-    assert "winnow track --rebuild" in caplog.text
+    assert {run.info.run_id for run in stored(root)} == before
+    assert at(root, "sweep")["toy-sweep (sweep)"].info.status == "FINISHED"
 
 
-def test_after_an_error_the_mirror_is_silent(
-    root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with Mirror(root) as mirror:
+def test_an_arm_is_summed_up_as_soon_as_its_seeds_are_there(root: Path, plan: SweepPlan) -> None:
+    with Mirror(Destination(root)) as mirror:
         mirror.open_sweep(plan)
-        monkeypatch.setattr(Store, "write", lambda *_: 1 / 0)
-        for planned, one in zip(plan.runs, records(plan), strict=True):
-            mirror.add_run(one, planned)
+        mirror.add_run(records(plan)[0], plan.runs[0])
+        assert at(root, "arm")["percpos 0.95"].info.status == "RUNNING"
 
-    assert len([line for line in caplog.records if line.name.startswith("harness")]) == 1
+        mirror.add_run(records(plan)[1], plan.runs[1])
+
+        one = at(root, "arm")["percpos 0.95"]
+        assert one.info.status == "FINISHED"
+        assert one.data.metrics["test/ndcg_at_10"] == 0.55
 
 
-def test_a_store_that_is_no_database_stops_nothing(
-    tmp_path: Path, plan: SweepPlan, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / DATABASE).write_bytes(b"not a database, but long enough to be taken for a file with a header" * 20)
+def test_the_dataset_of_a_run_has_our_digest(root: Path, plan: SweepPlan) -> None:
+    mirror_all(root, plan)
 
-    mirror_all(tmp_path, plan)
+    run = at(root, "run")["percpos 0.95, seed 0"]
 
-    assert len([line for line in caplog.records if line.name.startswith("harness")]) == 1
+    assert run.data.tags["winnow.dataset_digest"] == "d" * 64
+    used = run.inputs.dataset_inputs[0].dataset
+    assert (used.name, used.digest) == ("toy", "d" * 36)
+
+
+def test_early_stopping_is_a_history_of_the_dev_metric_by_step(root: Path, plan: SweepPlan) -> None:
+    stopping = Stopping(steps=(10, 20), values=(0.25, 0.5), best_step=20)
+    with Mirror(Destination(root)) as mirror:
+        mirror.open_sweep(plan)
+        mirror.add_run(records(plan)[0].model_copy(update={"stopping": stopping}), plan.runs[0])
+        mirror.close_sweep()
+
+    run = at(root, "run")["percpos 0.95, seed 0"]
+    history = MlflowClient(f"sqlite:///{root / DATABASE}").get_metric_history(run.info.run_id, "train/dev_metric")
+    assert [(point.step, point.value) for point in history] == [(10, 0.25), (20, 0.5)]
+    assert run.data.metrics["train/best_step"] == 20.0
+
+
+def test_a_batch_beyond_what_mlflow_takes_is_divided(root: Path) -> None:
+    store = Store(Destination(root))
+    run = store.create(store.experiment("large"), "large", {"winnow.level": "run"}, started=0.0)
+    history = {"loss": [(step, float(step)) for step in range(1700)]}
+    names = [f"name{number}" for number in range(205)]
+
+    store.log(run, Batch(params=dict.fromkeys(names, "x"), tags=dict.fromkeys(names, "y"), history=history), at=0.0)
+
+    client = MlflowClient(f"sqlite:///{root / DATABASE}")
+    found = client.get_run(run).data
+    assert len(client.get_metric_history(run, "loss")) == 1700
+    assert len(found.params) == 205
+    assert sum(name.startswith("name") for name in found.tags) == 205
 
 
 def test_a_rebuild_that_cannot_write_says_so(tmp_path: Path, results: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database, but long enough to be taken for a file with a header" * 20)
 
     with pytest.raises(StorageError, match="cannot mirror into"):
-        rebuild(tmp_path, results)
+        rebuild(Destination(tmp_path), results)
 
 
 def test_artefacts_lie_below_the_root_and_nowhere_absolute_in_the_store(root: Path, plan: SweepPlan) -> None:
     report = root / "report.pdf"
     report.write_bytes(b"%PDF")
 
-    with Mirror(root, figure=lambda _: b"PNG") as mirror:
+    with Mirror(Destination(root), figure=lambda _: b"PNG") as mirror:
         mirror.open_sweep(plan)
         mirror.add_run(records(plan)[0], plan.runs[0])
         mirror.close_sweep(Summary(files=(report,)))
@@ -304,8 +328,8 @@ def test_figures_are_drawn_only_for_runs_that_are_new(root: Path, plan: SweepPla
     assert drawn == [plan.runs[0].fingerprint, plan.runs[1].fingerprint]
 
 
-def test_a_run_is_written_in_one_batch(root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Mirror(root) as mirror:
+def test_a_run_and_its_arm_are_a_batch_each(root: Path, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Mirror(Destination(root)) as mirror:
         mirror.open_sweep(plan)
         mirror.add_run(records(plan)[0], plan.runs[0])
         batches = []
@@ -318,7 +342,7 @@ def test_a_run_is_written_in_one_batch(root: Path, plan: SweepPlan, monkeypatch:
         monkeypatch.setattr(MlflowClient, "log_batch", counted)
         mirror.add_run(records(plan)[1], plan.runs[1])
 
-        assert len(batches) == 1
+        assert len(batches) == len(set(batches)) == 2  # the run, and the arm that it completes
 
 
 def test_importing_the_package_does_not_import_mlflow() -> None:
