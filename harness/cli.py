@@ -26,6 +26,7 @@ from harness.reproduce_command import add_reproduce, reproduce_text
 
 if TYPE_CHECKING:
     from harness.reporting.report import ReportPaths
+    from harness.record import RunRecord
     from harness.spec import SweepSpec
     from harness.tracking import Summary
 
@@ -246,8 +247,11 @@ def _plan(options: argparse.Namespace) -> int:
         return 0
     baseline = next((arm for arm in spec.arms if arm.name == spec.baseline), None)
     print(f"{spec.name}: {spec.question}")
+    by_arm: dict[str, list[RunRecord | None]] = {arm.name: [] for arm in fixed_arms(spec)}
+    for run, record in zip(plan.sweep.runs, records, strict=True):
+        by_arm[run.arm].append(record)
     for arm in fixed_arms(spec):
-        mine = [record for run, record in zip(plan.sweep.runs, records, strict=True) if run.arm == arm.name]
+        mine = by_arm[arm.name]
         done_here = sum(record is not None and record.status == "finished" for record in mine)
         note = f"  differs in {', '.join(differences(arm, baseline))}" if baseline and arm != baseline else ""
         print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")

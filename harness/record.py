@@ -12,7 +12,8 @@ from harness.errors import StorageError, storage_error
 from harness.measures import AuditRecord, BatchingRecord, Histograms, RefreshRecord, Yield
 from harness.run_tables import LongTables, write_negatives, write_rankings
 from harness.spec import ArmSpec, MetricName, PlannedRun, RunSpec, Spec, SweepPlan
-from harness.store import write_file
+from harness.store import sync, write_file
+from harness.sums import require_intact, write_sums
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,7 +218,11 @@ def write_record(
             if long.negatives is not None:
                 write_negatives(draft / "negatives.parquet", long.negatives)
             write_text(draft / "record.json", record.model_dump_json(indent=1) + "\n")
+            write_sums(draft)
+            for path in draft.glob("*.parquet"):
+                sync(path)
             _replace_folder(draft, target)
+            sync(runs)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
@@ -239,8 +244,9 @@ def _replace_folder(draft: Path, target: Path) -> None:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """Read `record.json` of one run; raise StorageError if it is missing or malformed."""
+    """Read `record.json` of one run; raise StorageError if it is missing, malformed or not what was written."""
     path = folder / "record.json"
+    require_intact(path)
     try:
         return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -252,13 +258,14 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def read_per_query(folder: Path) -> "pd.DataFrame":
-    """Read the per-query metrics of one run; raise StorageError if they are missing or malformed.
+    """Read the per-query metrics of one run; raise StorageError if they are missing, malformed or not what was written.
 
     An early record lacks the metrics that came later.
     """
     import pandas as pd
 
     path = folder / "per_query.parquet"
+    require_intact(path)
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -287,7 +294,7 @@ def read_points(results: Path) -> list[Point]:
         return []
     try:
         return [Point.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except ValidationError as error:
+    except (ValidationError, UnicodeDecodeError) as error:
         message = f"{path} holds a line that is no point: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
 
@@ -317,7 +324,7 @@ def read_plan(results: Path) -> SweepPlan:
     except FileNotFoundError as error:
         message = f"{path} is missing: is {results} the results folder of a sweep?"
         raise StorageError(message) from error
-    except ValidationError as error:
+    except (ValidationError, UnicodeDecodeError) as error:
         message = f"{path} is not a plan: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
 
