@@ -293,10 +293,12 @@ def read_points(results: Path) -> list[Point]:
     if not path.exists():
         return []
     try:
-        return [Point.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        points = [Point.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (ValidationError, UnicodeDecodeError) as error:
         message = f"{path} holds a line that is no point: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
+    _require_plain_names(path, [run.fingerprint for point in points for run in point.runs])
+    return points
 
 
 def write_points(results: Path, points: list[Point]) -> None:
@@ -320,13 +322,23 @@ def read_plan(results: Path) -> SweepPlan:
     """Read `plan.json` of a sweep; raise StorageError if it is missing or malformed."""
     path = results / "plan.json"
     try:
-        return SweepPlan.model_validate_json(path.read_text(encoding="utf-8"))
+        plan = SweepPlan.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         message = f"{path} is missing: is {results} the results folder of a sweep?"
         raise StorageError(message) from error
     except (ValidationError, UnicodeDecodeError) as error:
         message = f"{path} is not a plan: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
+    _require_plain_names(path, [plan.name, *(run.fingerprint for run in plan.runs)])
+    return plan
+
+
+def _require_plain_names(path: Path, names: list[str]) -> None:
+    """Raise StorageError for a name that becomes part of a path and leads out of its folder."""
+    for name in names:
+        if not name or name.startswith(".") or set(name) & set("/\\\0"):
+            message = f"{path} names {name[:60]!r}, which cannot name a folder"
+            raise StorageError(message)
 
 
 def read_records(results: Path, plan: SweepPlan) -> Iterator[RunRecord]:
