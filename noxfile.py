@@ -56,6 +56,15 @@ def tests(session: nox.Session) -> None:
     run(session, "pytest", *(session.posargs or ["-q", "--numprocesses", "2"]))
 
 
+@nox.session(python=False, default=False)
+def faults(session: nox.Session) -> None:
+    """Inject faults into sweeps and compare what they leave: the quick part, or all with `-- --long`."""
+    install(session, "[test]")
+    given = [argument for argument in session.posargs if argument != "--long"]
+    part = ["-m", "fault_sweep or not fault_sweep"] if "--long" in session.posargs else []
+    run(session, "pytest", "-q", "--numprocesses", "2", "--dist", "loadfile", "tests/faults", *part, *given)
+
+
 @nox.session(python=False)
 def lint(session: nox.Session) -> None:
     """Check format, style, spelling and the layers."""

@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from harness import __version__
 from harness.audit_command import add_audit, audit_text
@@ -22,10 +22,12 @@ from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
 from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.leakage_command import add_leakage, leakage_text
 from harness.mine_command import add_mine, mine_text
+from harness.printable import printable
 from harness.reproduce_command import add_reproduce, reproduce_text
 from harness.track_command import add_track, add_tracking_uri, destination_of, track_text
 
 if TYPE_CHECKING:
+    from harness.record import RunRecord
     from harness.reporting.report import ReportPaths
     from harness.spec import SweepSpec
 
@@ -57,19 +59,24 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except TerminatedError:
-        print("terminated: the same command continues where this one stopped", file=sys.stderr)
+        _say("terminated: the same command continues where this one stopped", file=sys.stderr)
         return _TERMINATED
     except KeyboardInterrupt:
-        print("interrupted: the same command continues where this one stopped", file=sys.stderr)
+        _say("interrupted: the same command continues where this one stopped", file=sys.stderr)
         return INTERRUPTED
     except WinnowError as error:
         message = str(error)
-        print(f"winnow:\n{message}" if "\n" in message else f"winnow: {message}", file=sys.stderr)
+        _say(f"winnow:\n{message}" if "\n" in message else f"winnow: {message}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     return code
+
+
+def _say(text: str, *, file: TextIO | None = None, flush: bool = False) -> None:
+    """Print text; whatever names stand in it, a terminal does not obey them."""
+    print(printable(text), file=file, flush=flush)
 
 
 def _on_terminate(number: int, frame: FrameType | None) -> None:
@@ -175,44 +182,44 @@ def _minutes(text: str) -> float:
 
 
 def _mine(options: argparse.Namespace) -> int:
-    print(mine_text(options))
+    _say(mine_text(options))
     return 0
 
 
 def _audit(options: argparse.Namespace) -> int:
-    print(audit_text(options))
+    _say(audit_text(options))
     return 0
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    print(evaluate_text(options))
+    _say(evaluate_text(options))
     return 0
 
 
 def _leakage(options: argparse.Namespace) -> int:
-    print(leakage_text(options))
+    _say(leakage_text(options))
     return 0
 
 
 def _compare(options: argparse.Namespace) -> int:
-    print(compare_text(options))
+    _say(compare_text(options))
     return 0
 
 
 def _bundle(options: argparse.Namespace) -> int:
-    print(bundle_text(options))
+    _say(bundle_text(options))
     return 0
 
 
 def _verify(options: argparse.Namespace) -> int:
     text, code = verify_text(options)
-    print(text)
+    _say(text)
     return code
 
 
 def _reproduce(options: argparse.Namespace) -> int:
     text, code = reproduce_text(options)
-    print(text)
+    _say(text)
     return code
 
 
@@ -242,27 +249,28 @@ def _plan(options: argparse.Namespace) -> int:
             "estimated_seconds": round(cost.seconds, 1),
             "estimate": "measured" if cost.measured else "rough",
         }
-        print(json.dumps(content, indent=1))
+        _say(json.dumps(content, indent=1))
         return 0
     baseline = next((arm for arm in spec.arms if arm.name == spec.baseline), None)
-    print(f"{spec.name}: {spec.question}")
+    _say(f"{spec.name}: {spec.question}")
+    by_arm: dict[str, list[RunRecord | None]] = {arm.name: [] for arm in fixed_arms(spec)}
+    for run, record in zip(plan.sweep.runs, records, strict=True):
+        by_arm[run.arm].append(record)
     for arm in fixed_arms(spec):
-        mine = [record for run, record in zip(plan.sweep.runs, records, strict=True) if run.arm == arm.name]
+        mine = by_arm[arm.name]
         done_here = sum(record is not None and record.status == "finished" for record in mine)
         note = f"  differs in {', '.join(differences(arm, baseline))}" if baseline and arm != baseline else ""
-        print(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
+        _say(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
     if spec.search is not None:
-        print(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+        _say(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
     if plan.sweep.evaluate:
-        print(f"  evaluated on {', '.join(set_names(plan.sweep.evaluate))} too")
+        _say(f"  evaluated on {', '.join(set_names(plan.sweep.evaluate))} too")
     if cost.finished == cost.total:
-        print(f"all {cost.total} runs are finished")
+        _say(f"all {cost.total} runs are finished")
         return 0
     basis = "as measured on finished runs" if cost.measured else "a rough guess"
-    print(
-        f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),"
-    )
-    print("divided by the number of workers, after data and teachers are prepared.")
+    _say(f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),")
+    _say("divided by the number of workers, after data and teachers are prepared.")
     return 0
 
 
@@ -296,9 +304,9 @@ def _sweep(options: argparse.Namespace) -> int:
             unmirrored = bystander.finish(paths.answer, paths.files)
     _print_end(paths, options)
     if unmirrored:
-        print(unmirrored, file=sys.stderr)
+        print(printable(unmirrored), file=sys.stderr)
     if outcome.failed:
-        print(f"{outcome.failed} runs failed; the report names them, and the same command tries them again")
+        _say(f"{outcome.failed} runs failed; the report names them, and the same command tries them again")
         return RunsFailedError.exit_code
     return 0
 
@@ -306,17 +314,17 @@ def _sweep(options: argparse.Namespace) -> int:
 def _print_end(paths: "ReportPaths", options: argparse.Namespace) -> None:
     address = destination_of(options).address if options.track else ""
     where = "" if options.results == Path("results") else f" --results {options.results}"
-    print(paths.terminal)
-    print(f"report:    {paths.pdf}")
-    print(f"dashboard: {address or f'winnow ui{where}'}")
+    _say(paths.terminal)
+    _say(f"report:    {paths.pdf}")
+    _say(f"dashboard: {address or f'winnow ui{where}'}")
 
 
 def _report(options: argparse.Namespace) -> int:
     from harness.reporting.report import write_report
 
     paths = write_report(options.folders, options.reports)
-    print(paths.terminal)
-    print(f"report: {paths.pdf}\npage:   {paths.page}")
+    _say(paths.terminal)
+    _say(f"report: {paths.pdf}\npage:   {paths.page}")
     return 0
 
 
@@ -326,12 +334,12 @@ def _list(options: argparse.Namespace) -> int:
     from harness.describe import listing, render
 
     rows = listing(options.kind)
-    print(json.dumps([asdict(row) for row in rows], indent=1) if options.json else render(rows))
+    _say(json.dumps([asdict(row) for row in rows], indent=1) if options.json else render(rows))
     return 0
 
 
 def _track(options: argparse.Namespace) -> int:
-    print(track_text(options))
+    _say(track_text(options))
     return 0
 
 
@@ -339,10 +347,10 @@ def _ui(options: argparse.Namespace) -> int:
     from harness.tracking import start_dashboard
 
     with start_dashboard(options.results, port=options.port, host=options.host) as dashboard:
-        print(f"starting the dashboard on {dashboard.address} (Ctrl-C ends it)", flush=True)
+        _say(f"starting the dashboard on {dashboard.address} (Ctrl-C ends it)", flush=True)
         if not dashboard.wait_until_ready():
-            print(f"winnow: the server did not start; {dashboard.log} says why", file=sys.stderr)
+            _say(f"winnow: the server did not start; {dashboard.log} says why", file=sys.stderr)
             return 1
         for name, page in dashboard.pages.items():
-            print(f"  {name}: {page}", flush=True)
+            _say(f"  {name}: {page}", flush=True)
         return dashboard.wait()

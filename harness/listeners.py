@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness.errors import WinnowError
+from harness.printable import printable
 from harness.record import RunRecord
 from harness.spec import PlannedRun, SweepPlan
 from harness.sweep import Listener
@@ -86,10 +87,14 @@ class Display(Listener):
         """Count a run."""
         self._done += 1
         self._new += not before
-        name = f"{run.arm} · seed {run.seed}"
+        name = printable(f"{run.arm} · seed {run.seed}")
         self._bar.update(self._runs, completed=self._done, description=_fitted(name, 28))
         if record.status == "failed" and record.failure is not None:
-            self._console.print(f"failed: {name} on {run.dataset}: {record.failure.message}", style="red", markup=False)
+            self._console.print(
+                f"failed: {name} on {printable(run.dataset)}: {printable(record.failure.message)}",
+                style="red",
+                markup=False,
+            )
         elif not self._live and not before:
             left = (monotonic() - self._since) / self._new * (self._total - self._done)
             self._console.print(f"[{self._done}/{self._total}] {name}, about {left:.0f} s left", markup=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from harness.amendments import changes, differences
+from harness.errors import StorageError
 from harness.evaluation.sets import expanded, numbered
 from harness.fingerprint import canonical, digest
 from harness.record import RunRecord, read_plan, read_record, read_sweep, write_text
@@ -98,18 +99,18 @@ def expand(arms: Iterable[ArmSpec], sweep: SweepSpec) -> list[tuple[PlannedRun, 
     result = []
     for name, dataset in zip(names, sweep.datasets, strict=True):
         for arm in arms:
-            for seed in sweep.seeds:
-                equal_with = dropping if arm.training else ()
-                spec = RunSpec(
-                    arm=arm,
-                    dataset=dataset,
-                    seed=seed,
-                    identities=_identities(arm, dataset, equal_with) | _further_identities(further),
-                    equal_with=equal_with,
-                    evaluate=further,
-                    drop_own=sweep.drop_own,
-                )
-                planned = PlannedRun(fingerprint=spec.fingerprint, arm=arm.name, dataset=name, seed=seed)
+            equal_with = dropping if arm.training else ()
+            first = RunSpec(
+                arm=arm,
+                dataset=dataset,
+                seed=sweep.seeds[0],
+                identities=_identities(arm, dataset, equal_with) | _further_identities(further),
+                equal_with=equal_with,
+                evaluate=further,
+                drop_own=sweep.drop_own,
+            )
+            for fingerprint, spec in first.with_seeds(sweep.seeds):
+                planned = PlannedRun(fingerprint=fingerprint, arm=arm.name, dataset=name, seed=spec.seed)
                 result.append((planned, spec))
     return result
 
@@ -179,8 +180,13 @@ def _comparisons(sweep: SweepSpec, datasets: list[str]) -> Iterable[Comparison]:
 
 def statuses(plan: Plan, results: Path) -> list[RunRecord | None]:
     """Return the record of each run of the plan, None where there is none yet."""
-    folders = [results / "runs" / run.fingerprint for run in plan.sweep.runs]
-    return [read_record(folder) if (folder / "record.json").exists() else None for folder in folders]
+    runs = results / "runs"
+    there = {path.name for path in runs.iterdir()} if runs.exists() else set()
+    return [_record(runs / run.fingerprint) if run.fingerprint in there else None for run in plan.sweep.runs]
+
+
+def _record(folder: Path) -> RunRecord | None:
+    return read_record(folder) if (folder / "record.json").exists() else None
 
 
 @dataclass(frozen=True)
@@ -225,11 +231,16 @@ def _guess(spec: RunSpec) -> float:
 
 
 def keep(plan: Plan, results: Path) -> SweepPlan:
-    """Write `plan.json` before the first run; an earlier plan that differs is kept, and what changed is said."""
+    """Write `plan.json` before the first run; an earlier plan that differs is kept, and what changed is said.
+
+    Raises StorageError if the earlier one is not as it was written: what it had fixed can
+    no longer be told.
+    """
     path = results / "plan.json"
     kept = plan.sweep
     if path.exists():
         before = read_plan(results)
+        _require_unchanged(before, path)
         amends, amendments = before.amends, before.amendments
         if before.hash != kept.hash:
             write_text(results / "plans" / f"{before.hash}.json", path.read_text(encoding="utf-8"))
@@ -240,6 +251,16 @@ def keep(plan: Plan, results: Path) -> SweepPlan:
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
     return kept
+
+
+def _require_unchanged(plan: SweepPlan, path: Path) -> None:
+    found = chosen_hash(plan)
+    if plan.hash != found:
+        message = (
+            f"{path} was changed after it was written: its content gives {found}, it says {plan.hash}; "
+            "put it back as it was, and change the sweep file instead: what that changes becomes an amendment"
+        )
+        raise StorageError(message)
 
 
 def _amendment(before: SweepPlan, after: SweepPlan, results: Path) -> Amendment:

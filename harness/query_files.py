@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.collection import Collection
+from harness.errors import StorageError
 from harness.evaluation.model import SPLITS
 from harness.evaluation.sets import set_names, split_label
 from harness.fingerprint import digest
 from harness.query_table import queries_folder
 from harness.sources.kept import load_collection
 from harness.spec import Component, RunSpec
-from harness.store import write_file
+from harness.sums import require_intact, set_aside, write_file_and_sum
 from harness.teachers.base import Workspace
 
 __all__ = ["JUDGEMENT_COLUMNS", "LONGEST_TEXT", "TEXT_COLUMNS", "JudgementsJob", "TextsJob"]
@@ -40,14 +41,26 @@ class JudgementsJob:
     results: Path
     threads: int
 
-    def __call__(self, work: Workspace) -> None:
-        """Write `qrels.parquet`, unless it is there and of the same sets."""
+    @property
+    def done(self) -> bool:
+        """Tell whether the judgements of the same sets are there."""
+        return _is_current(self._path, self._key)
+
+    @property
+    def _path(self) -> Path:
+        return queries_folder(self.results, self.spec.identities["dataset"]) / "qrels.parquet"
+
+    @property
+    def _key(self) -> str:
         names = set_names(self.spec.evaluate)
         identities = [self.spec.identities[f"evaluate[{place}]"] for place in range(len(names))]
-        identity = self.spec.identities["dataset"]
-        path, key = queries_folder(self.results, identity) / "qrels.parquet", digest([identity, names, identities])
-        if not _is_current(path, key):
-            _write(path, JUDGEMENT_COLUMNS, self._judgements(names, work), key)
+        return digest([self.spec.identities["dataset"], names, identities])
+
+    def __call__(self, work: Workspace) -> None:
+        """Write `qrels.parquet`, unless it is there and of the same sets."""
+        if not self.done:
+            judgements = self._judgements(set_names(self.spec.evaluate), work)
+            _write(self._path, JUDGEMENT_COLUMNS, judgements, self._key)
 
     def _judgements(self, names: list[str], work: Workspace) -> Iterator[tuple[str, str, str, int]]:
         yield from _judged(load_collection(self.spec.dataset, work.store), "")
@@ -132,16 +145,20 @@ def _write(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str | int,
     table = pa.table([pa.array(column, kind) for column, kind in zip(values, schema.types, strict=True)], schema=schema)
     content = io.BytesIO()
     pq.write_table(table.replace_schema_metadata({_KEY: key}), content, compression="zstd")
-    write_file(path, content.getvalue())
+    write_file_and_sum(path, content.getvalue())
 
 
 def _is_current(path: Path, key: str) -> bool:
-    """Tell whether a table is there that was written under `key`; one that cannot be read is written anew."""
+    """Tell whether a table is there that was written under `key`; set one that is damaged aside."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not path.exists():
+        return False
     try:
+        require_intact(path)
         metadata = pq.read_schema(path).metadata
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, pa.ArrowInvalid, StorageError) as error:
+        set_aside(path, path.parents[2] / "damaged", str(error))
         return False
     return bool(metadata) and metadata.get(_KEY) == key.encode()

@@ -13,7 +13,7 @@ from harness.errors import StorageError
 from harness.evaluation.leakage import leakage
 from harness.sources.kept import load_collection
 from harness.spec import Component, Spec
-from harness.store import write_file
+from harness.sums import require_intact, set_aside, write_file_and_sum
 from harness.teachers.base import Workspace
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ PARTS = ("interpolation", "extrapolation")
 """Splits of a resampled collection that divide its test queries."""
 
 _EVALUATED = ("dev", "test")
+_FILES = ("queries.json", "queries.parquet")
 
 
 class QueriesRecord(Spec):
@@ -81,8 +82,8 @@ def write_queries(results: Path, record: QueriesRecord, frame: "pd.DataFrame") -
     folder = queries_folder(results, record.dataset)
     content = io.BytesIO()
     frame.loc[:, list(COLUMNS)].to_parquet(content, index=False)
-    write_file(folder / "queries.parquet", content.getvalue())
-    return write_file(folder / "queries.json", (record.model_dump_json(indent=1) + "\n").encode())
+    write_file_and_sum(folder / "queries.parquet", content.getvalue())
+    return write_file_and_sum(folder / "queries.json", (record.model_dump_json(indent=1) + "\n").encode())
 
 
 def read_queries(results: Path, identity: str) -> "tuple[QueriesRecord, pd.DataFrame] | None":
@@ -92,6 +93,8 @@ def read_queries(results: Path, identity: str) -> "tuple[QueriesRecord, pd.DataF
     folder = queries_folder(results, identity)
     if not (folder / "queries.json").exists():
         return None
+    for name in _FILES:
+        require_intact(folder / name)
     try:
         record = QueriesRecord.model_validate_json((folder / "queries.json").read_text(encoding="utf-8"))
         frame = pd.read_parquet(folder / "queries.parquet")
@@ -122,6 +125,18 @@ class QueriesJob:
 
     def __call__(self, work: Workspace) -> None:
         """Compute and write the table, unless it is there."""
-        if read_queries(self.results, self.identity) is None:
+        if not self.done:
             work.progress(f"comparing queries of {self.dataset.name}", 0, 1)
             write_queries(self.results, *query_table(load_collection(self.dataset, work.store), self.identity))
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the table is there; set one that is damaged aside."""
+        try:
+            return read_queries(self.results, self.identity) is not None
+        except StorageError as error:
+            for name in _FILES:
+                path = queries_folder(self.results, self.identity) / name
+                if path.exists():
+                    set_aside(path, self.results / "damaged", str(error))
+            return False

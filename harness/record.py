@@ -12,7 +12,8 @@ from harness.errors import StorageError, storage_error
 from harness.measures import AuditRecord, BatchingRecord, Histograms, RefreshRecord, Yield
 from harness.run_tables import LongTables, write_negatives, write_rankings
 from harness.spec import ArmSpec, MetricName, PlannedRun, RunSpec, Spec, SweepPlan
-from harness.store import write_file
+from harness.store import sync, write_file
+from harness.sums import require_intact, write_sums
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,7 +218,11 @@ def write_record(
             if long.negatives is not None:
                 write_negatives(draft / "negatives.parquet", long.negatives)
             write_text(draft / "record.json", record.model_dump_json(indent=1) + "\n")
+            write_sums(draft)
+            for path in draft.glob("*.parquet"):
+                sync(path)
             _replace_folder(draft, target)
+            sync(runs)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
@@ -239,8 +244,9 @@ def _replace_folder(draft: Path, target: Path) -> None:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """Read `record.json` of one run; raise StorageError if it is missing or malformed."""
+    """Read `record.json` of one run; raise StorageError if it is missing, malformed or not what was written."""
     path = folder / "record.json"
+    require_intact(path)
     try:
         return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -252,13 +258,14 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def read_per_query(folder: Path) -> "pd.DataFrame":
-    """Read the per-query metrics of one run; raise StorageError if they are missing or malformed.
+    """Read the per-query metrics of one run; raise StorageError if they are missing, malformed or not what was written.
 
     An early record lacks the metrics that came later.
     """
     import pandas as pd
 
     path = folder / "per_query.parquet"
+    require_intact(path)
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -286,10 +293,12 @@ def read_points(results: Path) -> list[Point]:
     if not path.exists():
         return []
     try:
-        return [Point.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except ValidationError as error:
+        points = [Point.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (ValidationError, UnicodeDecodeError) as error:
         message = f"{path} holds a line that is no point: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
+    _require_plain_names(path, [run.fingerprint for point in points for run in point.runs])
+    return points
 
 
 def write_points(results: Path, points: list[Point]) -> None:
@@ -313,13 +322,23 @@ def read_plan(results: Path) -> SweepPlan:
     """Read `plan.json` of a sweep; raise StorageError if it is missing or malformed."""
     path = results / "plan.json"
     try:
-        return SweepPlan.model_validate_json(path.read_text(encoding="utf-8"))
+        plan = SweepPlan.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         message = f"{path} is missing: is {results} the results folder of a sweep?"
         raise StorageError(message) from error
-    except ValidationError as error:
+    except (ValidationError, UnicodeDecodeError) as error:
         message = f"{path} is not a plan: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
+    _require_plain_names(path, [plan.name, *(run.fingerprint for run in plan.runs)])
+    return plan
+
+
+def _require_plain_names(path: Path, names: list[str]) -> None:
+    """Raise StorageError for a name that becomes part of a path and leads out of its folder."""
+    for name in names:
+        if not name or name.startswith(".") or set(name) & set("/\\\0"):
+            message = f"{path} names {name[:60]!r}, which cannot name a folder"
+            raise StorageError(message)
 
 
 def read_records(results: Path, plan: SweepPlan) -> Iterator[RunRecord]:

@@ -1,6 +1,7 @@
 """Frozen, validated descriptions of what is to be run; no behaviour beyond their identity."""
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 from annotated_types import Interval, MinLen
@@ -316,9 +317,18 @@ class RunSpec(Spec):
         The arm's name is no part of it, nor is any parameter called `path`: what lies
         there is in `identities`.
         """
+        return digest([SCHEMA, self._content()], 16)
+
+    def with_seeds(self, seeds: Iterable[int]) -> Iterator[tuple[str, "RunSpec"]]:
+        """Yield this run with each of some seeds, and its fingerprint; what they share is digested from one dump."""
+        content = self._content()
+        for seed in seeds:
+            yield digest([SCHEMA, content | {"seed": seed}], 16), self.model_copy(update={"seed": seed})
+
+    def _content(self) -> dict[str, JsonValue]:
         content = self.model_dump(mode="json")
         del content["arm"]["name"]
-        return digest([SCHEMA, _without_paths(content)], 16)
+        return {key: _without_paths(value) for key, value in content.items() if key != "path"}
 
 
 class RangeSpec(Spec):

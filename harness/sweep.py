@@ -10,7 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.errors import ConfigError, NumericError, StorageError, WinnowError
+from harness.damaged import set_damaged_points_aside, set_damaged_runs_aside
+from harness.errors import ConfigError, NumericError, StorageError, WinnowError, storage_error
 from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
 from harness.fingerprint import canonical
@@ -18,10 +19,10 @@ from harness.guarding import GuardedDev
 from harness.pipeline import Preparation, RunJob, looked_at
 from harness.plan import expand, keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
-from harness.query_table import QueriesJob
+from harness.query_table import QueriesJob, queries_folder
 from harness.record import Failure, Point, RunRecord, failed_before, read_record, write_points, write_record
 from harness.search import Search
-from harness.spec import Component, PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
+from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
 
 __all__ = ["Listener", "Outcome", "Settings", "carry_out", "carry_out_runs", "record_of"]
@@ -78,6 +79,7 @@ def carry_out(spec: SweepSpec, settings: Settings, listener: Listener) -> Outcom
     writable(settings.store)
     with _alone(folder), ExitStack() as stack:
         plan = make_plan(spec)
+        set_damaged_runs_aside(folder)
         kept = keep(plan, folder)
         under_way = _UnderWay(spec, folder, settings, listener, stack)
         every = list(zip(plan.sweep.runs, plan.specs, strict=True))
@@ -86,6 +88,7 @@ def carry_out(spec: SweepSpec, settings: Settings, listener: Listener) -> Outcom
         failed = under_way.run(every)
         if spec.search is not None:
             failed += under_way.search(spec.search)
+        under_way.mend_tables()
         under_way.keep_texts()
     return Outcome(folder, kept, failed)
 
@@ -99,6 +102,7 @@ def carry_out_runs(spec: SweepSpec, runs: _Runs, settings: Settings, listener: L
     writable(folder)
     writable(settings.store)
     with _alone(folder), ExitStack() as stack:
+        set_damaged_runs_aside(folder)
         kept = keep(make_plan(spec), folder)
         listener.planned(kept, len(runs))
         failed = _UnderWay(spec, folder, settings, listener, stack).run(runs)
@@ -116,8 +120,8 @@ class _UnderWay:
         self._stack = stack
         self._executor: Executor | None = None
         self._prepared: set[str] = set()
-        self._finished: dict[str, tuple[Component, set[str]]] = {}
-        """By a dataset's identity: the dataset, and the runs on it that have finished."""
+        self._finished: dict[str, tuple[RunSpec, set[str]]] = {}
+        """By a dataset's identity: the first run on it that has finished, and all of them."""
 
     def run(self, runs: _Runs) -> int:
         """Carry out the runs that are not finished; tell the listener of all; return how many failed."""
@@ -136,16 +140,26 @@ class _UnderWay:
 
     def _ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
         if record.status == "finished":
-            _, runs = self._finished.setdefault(record.spec.identities["dataset"], (record.spec.dataset, set()))
+            _, runs = self._finished.setdefault(record.spec.identities["dataset"], (record.spec, set()))
             runs.add(record.fingerprint)
         self._listener.ended(run, record, before=before)
+
+    def mend_tables(self) -> None:
+        """Keep what is known of the queries of finished runs anew where it was damaged; results without it stay so."""
+        specs = [spec for spec, _ in self._finished.values() if self._has_tables(spec)]
+        jobs = [job for job in self._tables(specs, os.cpu_count() or 1).values() if not job.done]
+        if jobs:
+            self._do(self._started(), jobs)
+
+    def _has_tables(self, spec: RunSpec) -> bool:
+        return queries_folder(self._folder, spec.identities["dataset"]).exists()
 
     def keep_texts(self) -> None:
         """Keep the texts of what the finished runs rank first; runs that were recorded without rankings have none."""
         threads = os.cpu_count() or 1
         every = [
-            TextsJob(dataset, identity, tuple(filter(self._is_ranked, sorted(runs))), self._folder, threads)
-            for identity, (dataset, runs) in self._finished.items()
+            TextsJob(spec.dataset, identity, tuple(filter(self._is_ranked, sorted(runs))), self._folder, threads)
+            for identity, (spec, runs) in self._finished.items()
         ]
         jobs = [job for job in every if job.ranked and not job.done]
         if jobs:
@@ -169,6 +183,7 @@ class _UnderWay:
         search = Search(spec, template)
         guard = GuardedDev(self._folder, spec, self._spec.metric) if spec.guard is not None else None
         points: list[Point] = []
+        set_damaged_points_aside(self._folder)
         failed = 0
         for _ in range(spec.trials):
             number, values, arm = search.ask()
@@ -257,14 +272,15 @@ class _UnderWay:
             for spec in specs
             for mining in (*spec.equal_with, *([spec.arm.mining] if spec.arm.mining else []))
         }
-        for jobs in (collections, self._tables(specs, threads), pools):
+        tables: dict[str, Job] = {**self._tables(specs, threads)}
+        for jobs in (collections, tables, pools):
             new = [job for key, job in jobs.items() if key not in self._prepared]
             self._do(executor, new)
             self._prepared |= set(jobs)
 
-    def _tables(self, specs: list[RunSpec], threads: int) -> dict[str, Job]:
+    def _tables(self, specs: list[RunSpec], threads: int) -> dict[str, QueriesJob | JudgementsJob]:
         """Have what a report says of a dataset's queries computed once, beside the runs."""
-        tables: dict[str, Job] = {}
+        tables: dict[str, QueriesJob | JudgementsJob] = {}
         for spec in specs:
             queries = QueriesJob(spec.dataset, spec.identities["dataset"], self._folder, threads)
             tables.setdefault(canonical(["queries", spec.dataset]), queries)
@@ -288,10 +304,15 @@ def record_of(folder: Path, run: PlannedRun) -> RunRecord | None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Hold the sweep's lock; raise ConfigError if another process has it."""
+    """Hold the sweep's lock; raise ConfigError if another process has it, StorageError if there can be none."""
+    lock = FileLock(folder / ".lock", timeout=0)
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         message = f"another process is carrying out the sweep in {folder}"
         raise ConfigError(message) from error
+    except OSError as error:
+        raise storage_error(error, folder / ".lock") from error
+    with lock:
+        lock.release()  # held once, by the block
+        yield

@@ -61,6 +61,7 @@ def test_a_run_leaves_everything_that_a_report_needs(work, tmp_path):
     assert record.audit.negatives == 48
     assert sorted(path.name for path in tmp_path.iterdir()) == [record.fingerprint]
     assert sorted(path.name for path in folder.iterdir()) == [
+        "SHA256SUMS",
         "negatives.parquet",
         "per_query.parquet",
         "rankings.parquet",

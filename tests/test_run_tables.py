@@ -221,6 +221,7 @@ def test_a_run_that_mines_nothing_leaves_no_negatives(work, tmp_path):
     record = attempt(spec(None, training=None), work, tmp_path)
 
     assert sorted(path.name for path in (tmp_path / record.fingerprint).iterdir()) == [
+        "SHA256SUMS",
         "per_query.parquet",
         "rankings.parquet",
         "record.json",

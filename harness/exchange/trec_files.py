@@ -5,11 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import DataError
+from harness.errors import DataError, StorageError
 from harness.exchange.manifest import QrelsFile, RunFile
 from harness.exchange.trec import packed, qrels_text, run_text
 from harness.record import read_record
 from harness.spec import PlannedRun
+from harness.sums import require_intact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,12 +90,13 @@ def read_frame(path: Path) -> "pd.DataFrame":
     import pyarrow.parquet as pq
 
     try:
+        require_intact(path)
         described = pq.read_metadata(path)
         size = sum(described.row_group(place).total_byte_size for place in range(described.num_row_groups))
         if size > _LARGEST or described.num_rows > _MOST_ROWS:
             raise DataError(f"{path.name} unpacks to {size:,} bytes in {described.num_rows:,} rows: that is too much")
         return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StorageError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 

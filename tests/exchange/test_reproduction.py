@@ -123,6 +123,7 @@ def test_a_run_or_a_number_that_is_absent_is_a_failure(task, published, tmp_path
     content = json.loads(path.read_text())
     del content["metrics"]["test"]["auc"]
     path.write_text(json.dumps(content))
+    (path.parent / "SHA256SUMS").unlink()
 
     found = checked(task, tmp_path)
 

@@ -36,6 +36,7 @@ from harness.spec import (
     SweepPlan,
     TrainingSpec,
 )
+from harness.sums import SUMS
 
 BINS = 40
 
@@ -259,12 +260,13 @@ class Sweep:
         if (arm.name, seed) in self.failed:
             failure = Failure(kind="NumericError", message="the loss is NaN at step 17")
             failed = RunRecord(status="failed", fingerprint=fingerprint, spec=spec, failure=failure)
-            write_record(folder / "runs", failed, None)
+            (write_record(folder / "runs", failed, None) / SUMS).unlink()  # so that a test may change what was written
         elif (arm.name, seed) not in self.missing:
             further = {f"test@{name}": 20 for name in set_names(self.evaluate)}
             frame = _per_query(arm, dataset, seed, {"test": self.test, "dev": self.dev, **further})
             trace = tables.trace(arm.name, seed) if self.kept and arm.trained else None
-            write_record(folder / "runs", _record(arm, spec, fingerprint, frame), frame, trace)
+            made = write_record(folder / "runs", _record(arm, spec, fingerprint, frame), frame, trace)
+            (made / SUMS).unlink()  # likewise
             if self.kept:
                 self._keep_tables(folder, folder / "runs" / fingerprint, arm, dataset)
         return PlannedRun(fingerprint=fingerprint, arm=arm.name, dataset=dataset, seed=seed)

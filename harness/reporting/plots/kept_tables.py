@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import StorageError
+from harness.sums import require_intact
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> "pd.DataFrame | None":
 
     if not path.exists():
         return None
+    require_intact(path)
     try:
         return pd.read_parquet(path, columns=list(columns))
     except (OSError, ValueError) as error:
