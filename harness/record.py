@@ -29,6 +29,7 @@ __all__ = [
     "Failure",
     "Histograms",
     "MemoryRetry",
+    "Point",
     "RunRecord",
     "Stopping",
     "Yield",
@@ -272,12 +273,16 @@ def read_per_query(folder: Path) -> "pd.DataFrame":
 
 
 class Point(Spec):
-    """One point that a search asked for: its values, the arm that they make, and its runs."""
+    """One point that a search asked for: its values, the arm that they make, and its runs.
+
+    `origin` is the digest of the search that asked, where asking again need not give the same digits.
+    """
 
     number: int
     values: dict[str, float | int]
     arm: ArmSpec
     runs: tuple[PlannedRun, ...]
+    origin: Annotated[str, Field(exclude_if=_absent)] = ""
 
 
 def read_points(results: Path) -> list[Point]:

@@ -31,6 +31,7 @@ __all__ = [
     "RepairAction",
     "RepairSpec",
     "RunSpec",
+    "Sampler",
     "SearchSpec",
     "Share",
     "Shortage",
@@ -321,6 +322,10 @@ class RunSpec(Spec):
         return digest([SCHEMA, _without_paths(content)], 16)
 
 
+Sampler = Literal["tpe", "random", "qmc", "gp", "nsga2"]
+"""How the points of a search are chosen; see `harness.search`."""
+
+
 class RangeSpec(Spec):
     """Bounds of one searched parameter, both included; unset bounds come from its annotation."""
 
@@ -349,7 +354,7 @@ class SearchSpec(Spec):
     arm: str
     trials: Annotated[int, Interval(ge=1, le=10_000)]
     space: dict[str, RangeSpec]
-    sampler: Literal["tpe", "random", "qmc"] = "tpe"
+    sampler: Sampler = "tpe"
     seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
     guard: Annotated[GuardSpec | None, Field(exclude_if=_unset)] = None
 

@@ -19,7 +19,16 @@ from harness.pipeline import Preparation, RunJob, looked_at
 from harness.plan import expand, keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob
-from harness.record import Failure, Point, RunRecord, failed_before, read_record, write_points, write_record
+from harness.record import (
+    Failure,
+    Point,
+    RunRecord,
+    failed_before,
+    read_points,
+    read_record,
+    write_points,
+    write_record,
+)
 from harness.search import Search
 from harness.spec import Component, PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
@@ -166,7 +175,7 @@ class _UnderWay:
         With a guard it is what that says of it; once its budget is used up no further point is tried.
         """
         template = next(arm for arm in self._spec.arms if arm.name == spec.arm)
-        search = Search(spec, template)
+        search = Search(spec, template, read_points(self._folder))
         guard = GuardedDev(self._folder, spec, self._spec.metric) if spec.guard is not None else None
         points: list[Point] = []
         failed = 0
@@ -178,7 +187,8 @@ class _UnderWay:
                     "the search ends after %d of %d points: its guard's budget is used up", number, spec.trials
                 )
                 break
-            points.append(Point(number=number, values=values, arm=arm, runs=tuple(run for run, _ in runs)))
+            planned = tuple(run for run, _ in runs)
+            points.append(Point(number=number, values=values, arm=arm, runs=planned, origin=search.origin))
             write_points(self._folder, points)
             failed += self.run(runs)
             search.tell(number, self._objective([run for run, _ in runs], guard))

@@ -99,7 +99,7 @@ def test_what_a_space_may_not_say(write: Write, space: str, expected: str) -> No
         ("trials: 4", "search.arm is required: text"),
         (
             "arm: percpos, trials: 4, sampler: tpa",
-            "search.sampler must be one of tpe, random, qmc, got 'tpa'; did you m",
+            "search.sampler must be one of tpe, random, qmc, gp, nsga2, got 'tpa'; did you m",
         ),
         (
             "arm: percpos, trials: 4, guard: {threshold: 2, scale: 0.01, budget: 4}",
