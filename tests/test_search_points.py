@@ -39,7 +39,7 @@ def asked(search: SearchSpec, count: int, *, failing: tuple[int, ...] = (), kept
     one = Search(search, TEMPLATE, kept)
     for number in range(count):
         _, values, _ = one.ask()
-        one.tell(number, None if number in failing else score(values))
+        one.tell(number, None if number in failing else (score(values),))
         found.append(values)
     return found
 
