@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Pruner", "blocks", "significantly_worse"]
 
+_DIGITS = 12
+"""Decimals of a difference: the dust of an average over seeds that cancel would have ranks like any other."""
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -42,7 +45,7 @@ class Pruner:
             return False
         means = [(sum(found[1:], found[0]) / len(found)).to_numpy() for found in by_dataset.values()]
         observed = np.concatenate([blocks(differences, self._spec.block) for differences in means])
-        return significantly_worse(observed, self._spec.p_threshold)
+        return significantly_worse(np.round(observed, _DIGITS), self._spec.p_threshold)
 
     def _on_dev(self, run: PlannedRun) -> "pd.Series":
         frame = read_per_query(self._folder / "runs" / run.fingerprint)
