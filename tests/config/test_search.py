@@ -127,7 +127,7 @@ def test_what_a_space_may_not_say(write: Write, space: str, expected: str) -> No
         ("arm: percpos, trials: 4, prune: median", "search.prune.name must be wilcoxon, got 'median'"),
         (
             "arm: percpos, trials: 4, prune: true",
-            "search.prune must be a mapping of name, p_threshold and block, or wil",
+            "search.prune must be a mapping of name, p_threshold and block, or w",
         ),
         (
             "arm: percpos, trials: 4, prune: {p_threshold: 0.5}",
