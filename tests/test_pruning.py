@@ -58,6 +58,7 @@ def test_a_query_counts_once_however_many_seeds_there_are(tmp_path):
 def test_few_blocks_are_too_few_to_tell(tmp_path):
     assert pair(tmp_path, share_of, block=10)(1)  # four blocks: p = 1/16
     assert not pair(tmp_path, share_of, block=20)(1)  # two: p = 1/4
+    assert not pair(tmp_path, share_of, block=20)(2)  # a second seed makes no further blocks
 
 
 def test_a_run_that_failed_tells_nothing(tmp_path):

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from search_folders import TEMPLATE, Bench, share_of, sweep
 
+from harness.budget import seconds_of
 from harness.errors import ConfigError
-from harness.record import SearchEnd, read_points, read_search_end, read_sweep, write_points
+from harness.record import Attempt, SearchEnd, read_points, read_record, read_search_end, read_sweep, write_points
 from harness.record import read_points_file as read_list
 
 KEPT = "points.jsonl"
@@ -137,7 +138,50 @@ def test_hours_are_kept_with_the_points_and_counted_once(tmp_path):
     assert end == SearchEnd(tried=4, planned=5, why="the next point would exceed its budget of 1 hours")
 
 
+def test_a_repeat_adds_no_time(tmp_path):
+    Bench(tmp_path).search(sweep(budget={"hours": 1.0}))
+    kept = (tmp_path / KEPT).read_bytes()
+
+    Bench(tmp_path).search(sweep(budget={"hours": 1.0}))
+
+    assert (tmp_path / KEPT).read_bytes() == kept
+
+
+def test_seconds_are_those_of_every_attempt(tmp_path):
+    Bench(tmp_path).search(sweep(trials=1))
+    record = next(iter(map(read_record, tmp_path.glob("runs/*"))))
+    again = record.model_copy(update={"earlier": (Attempt(kind="OSError", message="", seconds=40.0),)})
+
+    assert seconds_of([record, None, again]) == 360.0 + 400.0
+
+
+def test_runs_that_were_not_carried_out_are_not_paid_for(tmp_path):
+    spec = sweep(seeds=(0, 1, 2), trials=6, prune={})
+    Bench(tmp_path / "free").search(spec)
+    count = len(list(tmp_path.glob("free/runs/*/record.json")))
+
+    assert count < 18
+    assert Bench(tmp_path / "paid").search(sweep(seeds=(0, 1, 2), trials=6, prune={}, budget={"runs": 18})) is None
+    end = Bench(tmp_path / "short").search(sweep(seeds=(0, 1, 2), trials=6, prune={}, budget={"runs": count + 2}))
+    assert end is None
+
+
+def test_a_list_is_not_ended_by_a_budget(tmp_path):
+    Bench(tmp_path / "first").search(sweep())
+
+    end = Bench(tmp_path / "second").search(sweep(budget={"runs": 2}), read_points(tmp_path / "first"))
+
+    assert end is None
+    assert len(read_points(tmp_path / "second")) == 4
+
+
 # Points that are given up
+
+
+def test_a_point_whose_runs_have_all_been_carried_out_is_not_given_up(tmp_path):
+    Bench(tmp_path).search(sweep(seeds=(0,), trials=6, prune={}))
+
+    assert [point.pruned_after for point in read_points(tmp_path)] == [0] * 6
 
 
 def test_a_point_that_is_worse_is_given_up_and_enters_no_table(tmp_path):
