@@ -18,7 +18,7 @@ from harness import __version__
 from harness.audit_command import add_audit, audit_text
 from harness.bundle_command import add_bundle, add_verify, bundle_text, verify_text
 from harness.compare_command import add_compare, compare_text
-from harness.errors import INTERRUPTED, RunsFailedError, WinnowError
+from harness.errors import INTERRUPTED, ConfigError, RunsFailedError, WinnowError
 from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.leakage_command import add_leakage, leakage_text
 from harness.mine_command import add_mine, mine_text
@@ -27,7 +27,7 @@ from harness.reproduce_command import add_reproduce, reproduce_text
 from harness.track_command import add_track, add_tracking_uri, destination_of, track_text
 
 if TYPE_CHECKING:
-    from harness.record import RunRecord
+    from harness.record import Point, RunRecord
     from harness.reporting.report import ReportPaths
     from harness.spec import SweepSpec
 
@@ -116,6 +116,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="keep a training that is under way every N minutes (default: 5; 0: after every step)",
     )
+    sweep.add_argument(
+        "--retries",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="try a run again that failed of what may pass, such as a worker that was killed (default: 1)",
+    )
+    sweep.add_argument(
+        "--points",
+        type=Path,
+        metavar="FILE",
+        help="carry out the search at exactly these points, such as results/NAME/points.jsonl",
+    )
     sweep.add_argument("--no-track", dest="track", action="store_false", help="do not mirror into MLflow")
     add_tracking_uri(sweep)
     _add_data(sweep)
@@ -171,6 +184,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, got {text}")
     return number
 
 
@@ -289,8 +309,9 @@ def _sweep(options: argparse.Namespace) -> int:
     from harness.sweep import Listener, Settings, carry_out
 
     spec = _loaded(options)
-    settings = Settings(options.results, options.results / ".store", options.workers, options.checkpoint_minutes)
-    unmirrored = ""
+    points, unmirrored = _listed(options.points, spec), ""
+    store = options.results / ".store"
+    settings = Settings(options.results, store, options.workers, options.checkpoint_minutes, options.retries)
     with ExitStack() as stack:
         listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
         bystander = None
@@ -298,17 +319,31 @@ def _sweep(options: argparse.Namespace) -> int:
             bystander = Bystander(destination_of(options))
             stack.callback(bystander.leave)
             listeners.append(bystander)
-        outcome = carry_out(spec, settings, Everyone(*listeners))
+        outcome = carry_out(spec, settings, Everyone(*listeners), points)
         paths = write_report(outcome.folder, options.reports)
         if bystander is not None:
             unmirrored = bystander.finish(paths.answer, paths.files)
     _print_end(paths, options)
     if unmirrored:
         print(printable(unmirrored), file=sys.stderr)
+    if outcome.search_end is not None:
+        end = outcome.search_end
+        _say(f"the search ended after {end.tried} of {end.planned} points: {end.why}")
     if outcome.failed:
         _say(f"{outcome.failed} runs failed; the report names them, and the same command tries them again")
         return RunsFailedError.exit_code
     return 0
+
+
+def _listed(path: Path | None, spec: "SweepSpec") -> "list[Point] | None":
+    from harness.record import read_points_file
+
+    if path is None:
+        return None
+    if spec.search is None:
+        message = f"--points {path}: the sweep {spec.name} has no search"
+        raise ConfigError(message)
+    return read_points_file(path)
 
 
 def _print_end(paths: "ReportPaths", options: argparse.Namespace) -> None:

@@ -1,72 +1,159 @@
-"""The only door to Optuna: points of a search space, asked for one after another."""
+"""Points of a search space, one after another: asked of Optuna, to which this is the only door, or listed."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.config import with_values
 from harness.errors import ConfigError
-from harness.spec import ArmSpec, SearchSpec
+from harness.fingerprint import digest
+from harness.record import Point
+from harness.seeding import derive_seed
+from harness.spec import ArmSpec, RangeSpec, Sampler, SearchSpec
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Search"]
+__all__ = ["Listed", "Search"]
 
 _STARTUP = 4
-"""Points drawn at random before TPE has anything to learn from."""
+"""Points drawn at random before TPE or a Gaussian process has anything to learn from."""
+
+_LARGEST_GENERATION = 50
+
+
+_INEXACT: frozenset[Sampler] = frozenset({"gp"})
+"""Samplers whose arithmetic gives other last digits in another process."""
 
 
 class Search:
     """Asks a seeded sampler for points and tells it their values.
 
-    Nothing is kept on disk: a sampler that is seeded alike and told the same values asks
-    for the same points, so that an interrupted search is repeated from its finished runs.
+    A sampler that is seeded alike and told the same values asks for the same points, so
+    that an interrupted search is repeated from its finished runs. That holds for all but
+    the Gaussian process, which floating-point arithmetic moves by a last digit, and every
+    digit is part of a run's identity: its points carry the `origin` of their search, and
+    those of `kept` that bear it stand in for what is asked.
     """
 
-    def __init__(self, spec: SearchSpec, template: ArmSpec) -> None:
+    def __init__(self, spec: SearchSpec, template: ArmSpec, kept: Sequence[Point] = ()) -> None:
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)  # gp warns of a greenlet that it can do without
         self._spec = spec
         self._template = template
-        self._study = optuna.create_study(direction="maximize", sampler=_sampler(spec))
+        self._study = optuna.create_study(
+            directions=["maximize"] if spec.minimise is None else ["maximize", "minimize"],
+            sampler=_sampler(spec, spec.seed),
+        )
         self._asked: list[optuna.trial.Trial] = []
+        self.origin = _origin(spec, template)
+        self._kept = {point.number: point.values for point in kept if self.origin and point.origin == self.origin}
 
     def ask(self) -> tuple[int, dict[str, float | int], ArmSpec]:
         """Return the number of the next point, its values, and the arm that it makes."""
+        number = len(self._asked)
+        if self.origin:  # a state that what is kept need not advance
+            self._study.sampler = _sampler(self._spec, derive_seed(self._spec.seed, "point", str(number)))
+        if number in self._kept:
+            self._study.enqueue_trial(self._kept[number])
         trial = self._study.ask()
         self._asked.append(trial)
         values: dict[str, float | int] = {}
         for key, bounds in sorted(self._spec.space.items()):
-            low, high = bounds.low, bounds.high
-            if low is None or high is None:
-                message = f"search.space.{key} needs low and high"
-                raise ConfigError(message)
+            low, high = _ends(key, bounds)
             if isinstance(low, int) and isinstance(high, int):
                 values[key] = trial.suggest_int(key, low, high, log=bounds.log)
             else:
                 values[key] = trial.suggest_float(key, float(low), float(high), log=bounds.log)
         return trial.number, values, _named(with_values(self._template, values), trial.number, values)
 
-    def tell(self, number: int, value: float | None) -> None:
-        """Report the objective of a point; None means that it failed."""
+    def tell(self, place: int, values: Sequence[float] | None) -> None:
+        """Report the objectives of the point that was asked for at `place`; None means that it failed."""
         import optuna
 
-        trial = self._asked[number]
-        if value is None:
-            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        if values is None:
+            self._study.tell(self._asked[place], state=optuna.trial.TrialState.FAIL)
         else:
-            self._study.tell(trial, value)
+            self._study.tell(self._asked[place], list(values))
+
+    def give_up(self, place: int) -> None:
+        """Report that a point was found to be worse than the best before all of its runs were carried out."""
+        import optuna
+
+        self._study.tell(self._asked[place], state=optuna.trial.TrialState.PRUNED)
 
 
-def _sampler(spec: SearchSpec) -> "optuna.samplers.BaseSampler":
+class Listed:
+    """Gives the points of a list, one after another, in the place of a search; what they score changes nothing."""
+
+    def __init__(self, spec: SearchSpec, template: ArmSpec, points: Sequence[Point]) -> None:
+        """Check the list; raise ConfigError with every point that is not of this search."""
+        self.origin = _origin(spec, template)
+        self._points = iter(points)
+        wrong = [f"point {point.number} {why}" for point in points if (why := _misfit(point, spec, template))]
+        if not points:
+            wrong = ["there is no point in the list"]
+        if wrong:
+            raise ConfigError("\n".join(f"--points: {each}" for each in wrong))
+
+    def ask(self) -> tuple[int, dict[str, float | int], ArmSpec]:
+        """Return the number of the next point, its values, and the arm that it makes."""
+        point = next(self._points)
+        return point.number, point.values, point.arm
+
+    def tell(self, place: int, values: Sequence[float] | None) -> None:
+        """Take no notice."""
+
+    def give_up(self, place: int) -> None:
+        """Take no notice."""
+
+
+def _misfit(point: Point, spec: SearchSpec, template: ArmSpec) -> str:
+    """Say why a point cannot be one of this search; empty if it can."""
+    if set(point.values) != set(spec.space):
+        return f"has values of {', '.join(sorted(point.values))}; the search is over {', '.join(sorted(spec.space))}"
+    for key, value in sorted(point.values.items()):
+        low, high = _ends(key, spec.space[key])
+        if not low <= value <= high:
+            return f"has {key} {value}, beyond [{low}, {high}]"
+    if _named(with_values(template, point.values), point.number, point.values) != point.arm:
+        return f"is of another arm than the file's '{template.name}': some other setting has changed"
+    return ""
+
+
+def _ends(key: str, bounds: RangeSpec) -> tuple[float | int, float | int]:
+    if bounds.low is None or bounds.high is None:
+        message = f"search.space.{key} needs low and high"
+        raise ConfigError(message)
+    return bounds.low, bounds.high
+
+
+def _origin(spec: SearchSpec, template: ArmSpec) -> str:
+    """Return the digest of a search whose points cannot be asked for again to the last digit; else nothing."""
+    if spec.sampler not in _INEXACT:
+        return ""
+    return digest([spec.model_dump(mode="json", exclude={"trials", "budget"}), template], 16)
+
+
+def _sampler(spec: SearchSpec, seed: int) -> "optuna.samplers.BaseSampler":
     import optuna
 
-    if spec.sampler == "tpe":
-        return optuna.samplers.TPESampler(seed=spec.seed, n_startup_trials=_STARTUP)
-    if spec.sampler == "random":
-        return optuna.samplers.RandomSampler(seed=spec.seed)
-    return optuna.samplers.QMCSampler(seed=spec.seed)
+    samplers: dict[Sampler, Callable[[], optuna.samplers.BaseSampler]] = {
+        "tpe": lambda: optuna.samplers.TPESampler(seed=seed, n_startup_trials=_STARTUP),
+        "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+        "qmc": lambda: optuna.samplers.QMCSampler(seed=seed),
+        "gp": lambda: optuna.samplers.GPSampler(seed=seed, n_startup_trials=_STARTUP),
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=seed, population_size=_population(spec.trials)),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # qmc's signature; the pin fixes it
+        return samplers[spec.sampler]()
+
+
+def _population(trials: int) -> int:
+    """Return the size of a generation such that a search of few points has some five of them."""
+    return min(_LARGEST_GENERATION, max(_STARTUP, trials // 5))
 
 
 def _named(arm: ArmSpec, number: int, values: Mapping[str, float | int]) -> ArmSpec:

@@ -11,21 +11,21 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.damaged import set_damaged_points_aside, set_damaged_runs_aside
-from harness.errors import ConfigError, NumericError, StorageError, WinnowError, storage_error
+from harness.errors import ConfigError, NumericError, WinnowError, storage_error
 from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
+from harness.failures import may_pass
 from harness.fingerprint import canonical
-from harness.guarding import GuardedDev
 from harness.pipeline import Preparation, RunJob, looked_at
-from harness.plan import expand, keep, make_plan
+from harness.plan import keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob, queries_folder
-from harness.record import Failure, Point, RunRecord, failed_before, read_record, write_points, write_record
-from harness.search import Search
+from harness.record import Failure, Point, RunRecord, SearchEnd, failed_before, read_record, record_of, write_record
+from harness.searching import Searching
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
 
-__all__ = ["Listener", "Outcome", "Settings", "carry_out", "carry_out_runs", "record_of"]
+__all__ = ["Listener", "Outcome", "Settings", "carry_out", "carry_out_runs"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,12 +35,14 @@ class Settings:
     """Where a sweep lives and what it may use: results and store are roots, shared by sweeps.
 
     Every `checkpoint_minutes` a training that is under way is kept, to go on from if it is cut off.
+    A run that fails of what may pass is tried again, up to `retries` times.
     """
 
     results: Path
     store: Path
     workers: int
     checkpoint_minutes: float = 5.0
+    retries: int = 1
 
 
 class Listener:
@@ -58,20 +60,24 @@ class Listener:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sweep left: its folder, its plan, and how many runs failed."""
+    """What a sweep left: its folder, its plan, how many runs failed, and why its search ended early if it did."""
 
     folder: Path
     plan: SweepPlan
     failed: int
+    search_end: SearchEnd | None = None
 
 
 _Runs = list[tuple[PlannedRun, RunSpec]]
 
 
-def carry_out(spec: SweepSpec, settings: Settings, listener: Listener) -> Outcome:
+def carry_out(
+    spec: SweepSpec, settings: Settings, listener: Listener, points: Sequence[Point] | None = None
+) -> Outcome:
     """Bring a sweep to its end; what is finished already is not run again.
 
-    Raises ConfigError if the sweep is being carried out elsewhere, DataError or
+    With `points` its search carries out these and asks for none. Raises ConfigError if the
+    sweep is being carried out elsewhere or the points are not of its search, DataError or
     ModelError if its data or models cannot be had, StorageError if nothing can be kept.
     """
     folder = settings.results / spec.name
@@ -85,12 +91,13 @@ def carry_out(spec: SweepSpec, settings: Settings, listener: Listener) -> Outcom
         every = list(zip(plan.sweep.runs, plan.specs, strict=True))
         searched = spec.search.trials * len(spec.seeds) * len(spec.datasets) if spec.search else 0
         listener.planned(kept, len(every) + searched)
-        failed = under_way.run(every)
+        failed, end = under_way.run(every), None
         if spec.search is not None:
-            failed += under_way.search(spec.search)
+            more, end = under_way.search(spec.search, points)
+            failed += more
         under_way.mend_tables()
         under_way.keep_texts()
-    return Outcome(folder, kept, failed)
+    return Outcome(folder, kept, failed, end)
 
 
 def carry_out_runs(spec: SweepSpec, runs: _Runs, settings: Settings, listener: Listener) -> Outcome:
@@ -133,10 +140,22 @@ class _UnderWay:
                 self._ended(run, record, before=True)
             else:
                 missing.append((run, spec))
-        for run, record in self._carried_out(missing):
+        for run, record in self._tried(missing):
             failed += record.status == "failed"
             self._ended(run, record, before=False)
         return failed
+
+    def _tried(self, runs: _Runs) -> Iterator[tuple[PlannedRun, RunRecord]]:
+        """Carry runs out, those again that failed of what may pass, and yield every one with its last record."""
+        for left in range(self._settings.retries, -1, -1):
+            again: set[str] = set()
+            for run, record in self._carried_out(runs):
+                if left and record.failure is not None and may_pass(record.failure.kind):
+                    _log.warning("%s, seed %d, is tried again: %s", run.arm, run.seed, record.failure.message)
+                    again.add(run.fingerprint)
+                else:
+                    yield run, record
+            runs = [(run, spec) for run, spec in runs if run.fingerprint in again]
 
     def _ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
         if record.status == "finished":
@@ -174,42 +193,12 @@ class _UnderWay:
             if isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
                 raise outcome
 
-    def search(self, spec: SearchSpec) -> int:
-        """Ask for one point after another; the objective is the dev mean over datasets and seeds.
-
-        With a guard it is what that says of it; once its budget is used up no further point is tried.
-        """
-        template = next(arm for arm in self._spec.arms if arm.name == spec.arm)
-        search = Search(spec, template)
-        guard = GuardedDev(self._folder, spec, self._spec.metric) if spec.guard is not None else None
-        points: list[Point] = []
+    def search(self, spec: SearchSpec, points: Sequence[Point] | None) -> tuple[int, SearchEnd | None]:
+        """Carry out a search, or the `points` of one; return how many runs failed and why it ended early, if it did."""
         set_damaged_points_aside(self._folder)
-        failed = 0
-        for _ in range(spec.trials):
-            number, values, arm = search.ask()
-            runs = expand([arm], self._spec)
-            if guard is not None and not guard.can_answer(run for run, _ in runs):
-                _log.warning(
-                    "the search ends after %d of %d points: its guard's budget is used up", number, spec.trials
-                )
-                break
-            points.append(Point(number=number, values=values, arm=arm, runs=tuple(run for run, _ in runs)))
-            write_points(self._folder, points)
-            failed += self.run(runs)
-            search.tell(number, self._objective([run for run, _ in runs], guard))
-        return failed
-
-    def _objective(self, runs: Sequence[PlannedRun], guard: GuardedDev | None) -> float | None:
-        """Return the mean dev metric of some runs, or what the guard says; None unless all of them have finished."""
-        records = [record_of(self._folder, run) for run in runs]
-        values = [
-            _on_dev(record, self._spec.metric)
-            for record in records
-            if record is not None and record.status == "finished"
-        ]
-        if len(values) < len(records):
-            return None
-        return sum(values) / len(values) if guard is None else guard.answer(runs)
+        searching = Searching(self._spec, spec, self._folder, self.run, points)
+        end = searching.carry_out()
+        return searching.failed, end
 
     def _carried_out(self, runs: _Runs) -> Iterator[tuple[PlannedRun, RunRecord]]:
         """Carry runs out, each distinct one once, and yield every one with its record."""
@@ -286,20 +275,6 @@ class _UnderWay:
             tables.setdefault(canonical(["queries", spec.dataset]), queries)
             tables.setdefault(canonical(["judgements", spec.dataset]), JudgementsJob(spec, self._folder, threads))
         return tables
-
-
-def _on_dev(record: RunRecord, metric: str) -> float:
-    """Return a metric's dev mean; raise StorageError for a record that was written before it was kept."""
-    if metric not in record.metrics["dev"]:
-        message = f"run {record.fingerprint} was recorded before {metric} was kept: delete its folder and start again"
-        raise StorageError(message)
-    return record.metrics["dev"][metric]
-
-
-def record_of(folder: Path, run: PlannedRun) -> RunRecord | None:
-    """Return the record of a run, None if there is none yet."""
-    path = folder / "runs" / run.fingerprint
-    return read_record(path) if (path / "record.json").exists() else None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -11,9 +12,11 @@ from harness.parameters import Bounds, Parameter, Shape, parameters
 from harness.registry import REGISTRIES
 from harness.spec import (
     ArmSpec,
+    BudgetSpec,
     Component,
     GuardSpec,
     MiningSpec,
+    PruneSpec,
     RangeSpec,
     SearchSpec,
     Spec,
@@ -94,7 +97,11 @@ def read_search(value: JsonValue, arms: Mapping[str, ArmSpec | None], findings: 
         return None
     findings.known(given, [parameter.name for parameter in parameters(SearchSpec)], path)
     header = {key: setting for key, setting in placed(given, path).items() if key in SearchSpec.model_fields}
-    guard = _guard(header.pop("guard", None), findings)
+    parts = {
+        "guard": _part(GuardSpec, header.pop("guard", None), findings),
+        "budget": _part(BudgetSpec, header.pop("budget", None), findings),
+        "prune": _part(PruneSpec, _in_full(header.pop("prune", None)), findings),
+    }
     search = findings.build(SearchSpec, header | {"space": Setting({}, (*path, "space"))}, path)
     space = _space(given, findings)
     arm = _arm(given.get("arm"), arms, findings)
@@ -102,18 +109,37 @@ def read_search(value: JsonValue, arms: Mapping[str, ArmSpec | None], findings: 
         return None
     known = searchable(arm)
     ranges = {name: _within(known, name, item, findings) for name, item in space.items()}
-    return search.model_copy(update={"space": ranges, "guard": guard}) if search else None
+    if search is None:
+        return None
+    _fitting(search, arm, parts, findings)
+    return search.model_copy(update={"space": ranges, **parts})
 
 
-def _guard(setting: Setting | None, findings: Findings) -> GuardSpec | None:
+def _fitting(search: SearchSpec, arm: ArmSpec, parts: Mapping[str, Spec | None], findings: Findings) -> None:
+    """Note settings that exclude each other, or that the arm has no use for."""
+    if search.minimise == "contamination" and arm.mining is None:
+        findings.add(("search", "minimise"), f"needs an arm that mines negatives; {shown(arm.name)} has none")
+    others = {"guard": parts["guard"], "minimise": search.minimise}
+    for name, other in others.items():
+        if parts["prune"] is not None and other is not None:
+            findings.add(("search", "prune"), f"does not go with {name}")
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def _part(kind: type[S], setting: Setting | None, findings: Findings) -> S | None:
     if setting is None or setting.value is None:
         return None
-    given = findings.mapping(setting.value, setting.path, GuardSpec.expected)
-    return (
-        findings.build(GuardSpec, placed(given, setting.path), setting.path)
-        if isinstance(setting.value, dict)
-        else None
-    )
+    given = findings.mapping(setting.value, setting.path, kind.expected)
+    return findings.build(kind, placed(given, setting.path), setting.path) if isinstance(setting.value, dict) else None
+
+
+def _in_full(setting: Setting | None) -> Setting | None:
+    """Write a part that is given by its name alone as a mapping."""
+    if setting is None or not isinstance(setting.value, str):
+        return setting
+    return Setting({"name": setting.value}, setting.path)
 
 
 def _arm(name: JsonValue, arms: Mapping[str, ArmSpec | None], findings: Findings) -> ArmSpec | None:

@@ -10,10 +10,9 @@ from harness.errors import ConfigError, DataError
 from harness.exchange.differing import Differing, differing
 from harness.exchange.expected import FILE, Expected, ExpectedRun, expected_of, read_expected
 from harness.plan import expand, fixed_arms
-from harness.record import RunRecord, read_plan, read_points, read_sweep
+from harness.record import RunRecord, read_plan, read_points, read_sweep, record_of
 from harness.seeding import generator
 from harness.spec import PlannedRun, RunSpec, SweepPlan, SweepSpec
-from harness.sweep import record_of
 
 __all__ = ["Reproduction", "Task", "checked", "sweep_of", "task_of"]
 
@@ -76,7 +75,7 @@ def task_of(published: Path, sample: int | None = None, seed: int = 0) -> Task:
         raise DataError(
             f"{published / FILE} has {len(expected.runs)} runs, the plan {len(plan.runs)}: {_named(absent)}"
         )
-    arms = [*fixed_arms(sweep), *(point.arm for point in read_points(published))]
+    arms = [*fixed_arms(sweep), *(point.arm for point in read_points(published) if not point.pruned_after)]
     runs = expand(arms, sweep)
     _check_identity(runs, expected, published)
     if sample is not None:

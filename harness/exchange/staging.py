@@ -19,7 +19,7 @@ _TEXTS = "texts.parquet"
 
 _HEX = "[0-9a-f]{16}"
 LAYOUT = re.compile(
-    rf"MANIFEST\.json|plan\.json|points\.jsonl|guard\.json|report\.pdf|plans/{_HEX}\.json"
+    rf"MANIFEST\.json|plan\.json|points\.jsonl|guard\.json|search\.json|report\.pdf|plans/{_HEX}\.json"
     rf"|runs/{_HEX}/({'|'.join(map(re.escape, _RUN_FILES))})"
     rf"|queries/{_HEX}/({'|'.join(map(re.escape, (*_QUERY_FILES, _TEXTS)))})"
     r"|environment/[0-9a-f]{8,64}\.(lock|patch)|tables/[\w.-]+\.csv"
@@ -80,6 +80,7 @@ def take_all(staging: Staging, *, texts: bool) -> None:
     staging.take("plan.json")
     staging.take("points.jsonl")
     staging.take("guard.json")
+    staging.take("search.json")
     for path in _matching(staging.results, "plans/*.json"):
         staging.take(path)
     for path in _matching(staging.results, "environment/*"):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.record import read_points, read_search_end
 from harness.reporting import notation
 from harness.reporting.comparisons import dev_score
 from harness.reporting.tables import Analysis, OverallRow
@@ -235,5 +236,14 @@ def _search(analysis: Analysis) -> Sentence:
     return (
         f"The search over {notation.plain(search.arm)} tried {len(tried)} of {search.trials} points; best on dev is ",
         notation.plain(analysis.chosen),
-        f" (dev {dev}), with test {_label(analysis)} {notation.interval(row.score)}.",
+        f" (dev {dev}), with test {_label(analysis)} {notation.interval(row.score)}.{_how_the_search_went(analysis)}",
     )
+
+
+def _how_the_search_went(analysis: Analysis) -> str:
+    """Say how many points were given up, and why the search ended before its last."""
+    homes = sorted(set(analysis.results.homes.values()))
+    pruned = sum(bool(point.pruned_after) for home in homes for point in read_points(home))
+    ends = [end for home in homes if (end := read_search_end(home)) is not None]
+    said = f" Of the points, {pruned} more were given up early: they were worse on dev." if pruned else ""
+    return said + "".join(f" It ended after {end.tried} of {end.planned} points: {end.why}." for end in ends)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from harness.objectives import mean_minimised
 from harness.reporting.results import Cell, Results
 from harness.stats import PairedComparison, Verdict, benjamini_hochberg, holm, paired_comparisons, verdict
 
@@ -20,6 +21,7 @@ __all__ = [
     "compare_all",
     "contenders",
     "dev_score",
+    "minimised_score",
     "paired",
     "search_points",
 ]
@@ -154,10 +156,21 @@ def dev_score(results: Results, arm: str) -> float | None:
     return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
+def minimised_score(results: Results, arm: str) -> float | None:
+    """Return the mean over runs of what the search lowers; None if it lowers nothing or the arm has no runs."""
+    search = results.plan.search
+    runs = [run for dataset in results.datasets if (cell := results.cells.get((arm, dataset))) for run in cell.runs]
+    return None if search is None or search.minimise is None or not runs else mean_minimised(runs, search.minimise)
+
+
 def chosen_point(results: Results) -> str | None:
-    """Return the searched point with the highest dev metric: the only one that may be judged on test."""
+    """Return the searched point with the highest dev metric: the only one that may be judged on test.
+
+    With a second objective it is the end of the front where dev is best; of points that
+    are equal on dev the one that is lower in it.
+    """
     scored = [(score, name) for name in search_points(results) if (score := dev_score(results, name)) is not None]
-    return max(scored, key=lambda item: item[0])[1] if scored else None
+    return max(scored, key=lambda item: (item[0], -(minimised_score(results, item[1]) or 0.0)))[1] if scored else None
 
 
 def contenders(results: Results) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from test_sweep_file import VALID, complaints
 
 from harness.config import load_sweep, searchable, with_values
-from harness.spec import GuardSpec, RangeSpec
+from harness.spec import BudgetSpec, GuardSpec, PruneSpec, RangeSpec
 
 Write = Callable[[str], Path]
 
@@ -99,7 +99,7 @@ def test_what_a_space_may_not_say(write: Write, space: str, expected: str) -> No
         ("trials: 4", "search.arm is required: text"),
         (
             "arm: percpos, trials: 4, sampler: tpa",
-            "search.sampler must be one of tpe, random, qmc, got 'tpa'; did you m",
+            "search.sampler must be one of tpe, random, qmc, gp, nsga2, got 'tpa'; did you m",
         ),
         (
             "arm: percpos, trials: 4, guard: {threshold: 2, scale: 0.01, budget: 4}",
@@ -114,6 +114,31 @@ def test_what_a_space_may_not_say(write: Write, space: str, expected: str) -> No
             "arm: percpos, trials: 4, guard: {threshold: 0.04, scale: 0.01, budgets: 4, budget: 4}",
             "search.guard.budgets is an unknown",
         ),
+        ("arm: percpos, trials: 4, budget: {}", "search.budget is refused: it needs runs, hours or device_hours"),
+        (
+            "arm: percpos, trials: 4, budget: 3",
+            "search.budget must be a mapping of runs, hours and device_hours, got 3",
+        ),
+        ("arm: percpos, trials: 4, budget: {runs: 0}", "search.budget.runs must be "),
+        (
+            "arm: percpos, trials: 4, budget: {hour: 1}",
+            "search.budget.hour is an unknown parameter; did you mean 'hours'",
+        ),
+        ("arm: percpos, trials: 4, prune: median", "search.prune.name must be wilcoxon, got 'median'"),
+        (
+            "arm: percpos, trials: 4, prune: true",
+            "search.prune must be a mapping of name, p_threshold and block, or w",
+        ),
+        (
+            "arm: percpos, trials: 4, prune: {p_threshold: 0.5}",
+            "search.prune.p_threshold must be in (0.0, 0.5), got 0.5",
+        ),
+        ("arm: percpos, trials: 4, prune: wilcoxon, minimise: cost", "search.prune does not go with minimise"),
+        (
+            "arm: percpos, trials: 4, prune: wilcoxon, guard: {threshold: 0, scale: 0, budget: 4}",
+            "search.prune does not go with guard",
+        ),
+        ("arm: percpos, trials: 4, minimise: price", "search.minimise must be one of contamination, cost"),
         ("arm: percpos, trials: 4, trails: 4", "search.trails is an unknown key; did you mean 'trials'?"),
     ],
 )
@@ -173,3 +198,30 @@ def test_a_guard_is_taken_as_written(write: Write) -> None:
 
     assert search is not None
     assert search.guard == GuardSpec(threshold=0.04, scale=0.01, budget=8)
+
+
+def test_what_ends_and_thins_a_search_is_taken_as_written(write: Write) -> None:
+    header = "arm: percpos, trials: 4, budget: {runs: 6, hours: 1.5}, prune: wilcoxon"
+
+    search = load_sweep(write(searching("{miner.share: auto}", header))).search
+
+    assert search is not None
+    assert search.budget == BudgetSpec(runs=6, hours=1.5)
+    assert search.prune == PruneSpec(name="wilcoxon", p_threshold=0.1, block=1)
+    assert search.minimise is None
+
+
+def test_contamination_needs_an_arm_that_mines(write: Write) -> None:
+    arms = VALID + "  - {name: in-batch, miner: none}\n"
+    text = "search: {arm: in-batch, trials: 2, minimise: contamination, space: {training.epochs: {low: 1, high: 3}}}\n"
+
+    assert complaints(write(arms + text)) == [
+        "16: search.minimise needs an arm that mines negatives; 'in-batch' has none"
+    ]
+
+
+def test_what_a_search_does_not_say_is_no_part_of_its_digest(write: Write) -> None:
+    search = load_sweep(write(searching("{miner.share: auto}"))).search
+
+    assert search is not None
+    assert set(search.model_dump(mode="json")) == {"arm", "trials", "space", "sampler", "seed"}

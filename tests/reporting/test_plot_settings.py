@@ -6,7 +6,10 @@ import pytest
 import synthetic_tables as tables
 from synthetic import QUICKSTART, Arm, Sweep, mined, spec_of
 
-from harness.record import Stopping
+from harness.objectives import on_front
+from harness.record import SearchEnd, Stopping, read_points, write_points, write_search_end
+from harness.reporting import comparisons
+from harness.reporting.answer import _search
 from harness.reporting.plots import learning, search_points, sensitivity, teachers_by_bases
 from harness.reporting.plots.search_points import Searched, importances
 from harness.reporting.tables import analyse
@@ -215,3 +218,59 @@ def test_without_early_stopping_nothing_of_it_is_drawn(tmp_path: Path) -> None:
 
     assert data.stopped == ()
     assert learning.draw_stopping(data, {}) is None
+
+
+def lowering(folder: Path) -> Path:
+    """Write a search with two objectives: three points, the last of which was given up."""
+    space = {"miner.share": RangeSpec(low=0.5, high=1.0)}
+    search = SearchSpec(arm="tuned", trials=4, space=space, minimise="contamination")
+    names = [f"tuned #{place} (x)" for place in range(3)]
+    arms = [QUICKSTART[3], *(replace(arm, name=name) for name, arm in zip(names, SHARES, strict=True))]
+    replace(SMALL, arms=arms, search=search).write(folder)
+    tables.make_points(folder, {name: {"miner.share": 0.7 + place / 10} for place, name in enumerate(names)})
+    points = read_points(folder)
+    write_points(folder, [*points[:2], points[2].model_copy(update={"pruned_after": 1})])
+    write_search_end(folder, SearchEnd(tried=3, planned=4, why="the next point would exceed its budget of 9 runs"))
+    return folder
+
+
+def test_the_front_of_two_objectives_is_listed_and_drawn(tmp_path: Path) -> None:
+    data = search_points.compute(analyse(lowering(tmp_path)))
+
+    assert data is not None
+    values = [(point.dev, point.lowered) for point in data.points]
+    assert [point.number for point in data.points] == [0, 1]
+    assert all(lowered is not None for _, lowered in values)
+    assert [point.front for point in data.points] == on_front([(dev, lowered or 0.0) for dev, lowered in values])
+    assert {"contamination", "front"} < set(search_points.slices_rows(data)[0])
+    assert search_points.draw_front(data) is not None
+    assert "share of mined negatives that are hidden positives" in search_points.front_caption(data)[1]
+    assert max(data.points, key=lambda point: point.dev).chosen
+
+
+def test_a_search_of_one_objective_has_no_front(tmp_path: Path) -> None:
+    data = search_points.compute(analyse(lowering(tmp_path)))
+    assert data is not None
+
+    alone = replace(data, minimised=None)
+
+    assert search_points.draw_front(alone) is None
+    assert "front" not in search_points.slices_rows(alone)[0]
+
+
+def test_the_report_says_what_was_given_up_and_why_the_search_ended(tmp_path: Path) -> None:
+    said = "".join(map(str, _search(analyse(lowering(tmp_path)))))
+
+    assert "tried 2 of 4 points" in said
+    assert "Of the points, 1 more were given up early: they were worse on dev." in said
+    assert "It ended after 3 of 4 points: the next point would exceed its budget of 9 runs." in said
+
+
+def test_of_points_that_are_equal_on_dev_the_lower_one_is_chosen(tmp_path: Path, monkeypatch) -> None:
+    results = analyse(lowering(tmp_path)).results
+    names = comparisons.search_points(results)
+    monkeypatch.setattr(comparisons, "dev_score", lambda results, name: 0.5)
+
+    for lowest in names:
+        monkeypatch.setattr(comparisons, "minimised_score", lambda results, name, low=lowest: float(name != low))
+        assert comparisons.chosen_point(results) == lowest

@@ -1,16 +1,17 @@
 """What a search found on the dev split: its points, and how much each parameter matters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.objectives import MINIMISED, on_front
 from harness.record import read_points
 from harness.reporting import notation
-from harness.reporting.comparisons import dev_score
+from harness.reporting.comparisons import dev_score, minimised_score
 from harness.reporting.figures import drawing_style
 from harness.reporting.plots.layout import Margins, few_ticks, log_scale, panel_grid, panel_title, quiet, row_chart
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.tables import Analysis
-from harness.spec import RangeSpec
+from harness.spec import Minimised, RangeSpec
 
 if TYPE_CHECKING:
     import optuna
@@ -22,8 +23,10 @@ __all__ = [
     "SearchPoints",
     "Searched",
     "compute",
+    "draw_front",
     "draw_importances",
     "draw_slices",
+    "front_caption",
     "importances",
     "importances_caption",
     "importances_rows",
@@ -38,12 +41,18 @@ _COLOUR, _CHOSEN = "#0072B2", "#D55E00"
 
 @dataclass(frozen=True)
 class Searched:
-    """One finished point: its values by parameter, its dev metric, whether dev chose it."""
+    """One finished point: its values by parameter, its dev metric, whether dev chose it.
+
+    With a second objective `lowered` is its value and `front` whether no point is at least
+    as good in both and better in one.
+    """
 
     number: int
     values: dict[str, float]
     dev: float
     chosen: bool
+    lowered: float | None = None
+    front: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class SearchPoints:
     """All finished points in the order in which they were asked for, and what the parameters matter, most first.
 
     `log` names the parameters searched on a logarithmic scale. `importances` is empty for
-    one parameter, for fewer than eight points and for equal values.
+    one parameter, for fewer than eight points and for equal values. `minimised` names the
+    second objective, if there is one.
     """
 
     arm: str
@@ -68,6 +78,7 @@ class SearchPoints:
     parameters: tuple[str, ...]
     log: frozenset[str]
     importances: tuple[Importance, ...]
+    minimised: Minimised | None = None
 
 
 def compute(analysis: Analysis) -> SearchPoints | None:
@@ -81,9 +92,11 @@ def compute(analysis: Analysis) -> SearchPoints | None:
         dev = dev_score(analysis.results, point.arm.name)
         if dev is not None:
             values = {name: float(value) for name, value in point.values.items()}
-            points.append(Searched(point.number, values, dev, point.arm.name == analysis.chosen))
+            lowered = minimised_score(analysis.results, point.arm.name)
+            points.append(Searched(point.number, values, dev, point.arm.name == analysis.chosen, lowered))
     if not points:
         return None
+    points = _with_front(points)
     shares = importances(points, search.space)
     ranked = [one.parameter for one in shares]
     return SearchPoints(
@@ -93,7 +106,16 @@ def compute(analysis: Analysis) -> SearchPoints | None:
         parameters=tuple(ranked or sorted(search.space)),
         log=frozenset(name for name, bounds in search.space.items() if bounds.log),
         importances=shares,
+        minimised=search.minimise,
     )
+
+
+def _with_front(points: list[Searched]) -> list[Searched]:
+    values = [(point.dev, point.lowered) for point in points]
+    known = [(dev, lowered) for dev, lowered in values if lowered is not None]
+    if len(known) < len(points):
+        return points
+    return [replace(point, front=front) for point, front in zip(points, on_front(known), strict=True)]
 
 
 def importances(points: list[Searched], space: dict[str, RangeSpec]) -> tuple[Importance, ...]:
@@ -188,6 +210,39 @@ def _draw_slice(axes: "Axes", data: SearchPoints, name: str) -> None:
     quiet(axes)
 
 
+def draw_front(data: SearchPoints) -> "Figure | None":
+    """Draw the points over both objectives, those on the front filled and joined; None with one objective."""
+    if data.minimised is None:
+        return None
+    front = sorted((point.lowered or 0.0, point.dev) for point in data.points if point.front)
+    with drawing_style():
+        figure, (axes,) = panel_grid(1, height=1.9, margins=Margins(0.6, 0.15, 0.2, 0.5))
+        axes.plot([x for x, _ in front], [y for _, y in front], "-", color=_COLOUR, linewidth=0.8)
+        for point in data.points:
+            inside = _COLOUR if point.front else "white"
+            axes.plot(point.lowered or 0.0, point.dev, "o", color=_COLOUR, markersize=4.5, markerfacecolor=inside)
+            if point.chosen:
+                axes.plot(point.lowered or 0.0, point.dev, "o", color=_CHOSEN, markersize=9, markerfacecolor="none")
+        axes.set_xlabel(MINIMISED[data.minimised])
+        axes.set_ylabel(f"{data.metric} on dev")
+        few_ticks(axes, 4)
+        quiet(axes)
+    return figure
+
+
+def front_caption(data: SearchPoints) -> tuple[str, str]:
+    """Return what the front shows for those who cannot see it, and its caption."""
+    what = MINIMISED[data.minimised] if data.minimised else ""
+    front = [point for point in data.points if point.front]
+    caption = (
+        f"{data.metric} on dev over the {what}, of the {len(data.points):,} finished points of the search over "
+        f"{notation.plain(data.arm)}. Filled and joined: points than which none is at least as good in both and better "
+        "in one. Ringed: the one with the best dev value, which alone is judged on test."
+    )
+    said = "; ".join(f"point {point.number}: {notation.decimal(point.dev)} at {point.lowered:.4g}" for point in front)
+    return f"Front of two objectives: {said}.", caption
+
+
 def importances_rows(data: SearchPoints) -> Rows:
     """Return one row per parameter."""
     return [{"parameter": text(one.parameter), "importance": number(one.share)} for one in data.importances]
@@ -200,6 +255,7 @@ def slices_rows(data: SearchPoints) -> Rows:
             "point": str(point.number),
             **{name: number(point.values[name]) for name in data.parameters},
             "dev": number(point.dev),
+            **({data.minimised: number(point.lowered), "front": str(point.front).lower()} if data.minimised else {}),
             "chosen": str(point.chosen).lower(),
         }
         for point in data.points

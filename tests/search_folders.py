@@ -1,0 +1,110 @@
+"""A search whose runs are carried out by writing made-up records."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.measures import AuditRecord, Histograms
+from harness.record import METRICS, Failure, Point, RunRecord, SearchEnd, record_of, write_record
+from harness.searching import Runs, Searching
+from harness.spec import ArmSpec, Component, MiningSpec, RangeSpec, RunSpec, SearchSpec, SweepSpec, TrainingSpec
+
+TEMPLATE = ArmSpec(
+    name="tuned",
+    base=Component(name="static", params={}),
+    mining=MiningSpec(
+        teacher=Component(name="bm25", params={}), miner=Component(name="topk_percpos", params={"k": 2, "share": 0.8})
+    ),
+    training=TrainingSpec(batch_size=8),
+)
+SPACE = {"miner.share": RangeSpec(low=0.5, high=1.0)}
+QUERIES = 40
+
+
+def sweep(seeds: Sequence[int] = (0, 1), **search: object) -> SweepSpec:
+    given = {"arm": "tuned", "trials": 4, "space": SPACE, **search}
+    return SweepSpec(
+        name="toy",
+        question="?",
+        datasets=(Component(name="synthetic", params={"queries": 20, "documents": 120}),),
+        arms=(TEMPLATE,),
+        seeds=tuple(seeds),
+        search=SearchSpec.model_validate(given),
+    )
+
+
+def share_of(spec: RunSpec) -> float:
+    assert spec.arm.mining is not None
+    return float(str(spec.arm.mining.miner.params["share"]))
+
+
+def audited(hidden: int, negatives: int = 200) -> AuditRecord:
+    return AuditRecord(
+        negatives=negatives,
+        hidden=hidden,
+        contamination=hidden / negatives,
+        hardness=0.0,
+        removed=0,
+        hidden_removed=0,
+        hidden_in_pool=0,
+        overlap=0.0,
+        auc=1.0,
+        histograms=Histograms(edges=(0.0, 1.0), counts={"negative": (1,)}),
+    )
+
+
+@dataclass
+class Bench:
+    """Carries out searches in a folder; `score` says a run's dev mean, `seconds` how long it took."""
+
+    folder: Path
+    score: Callable[[RunSpec], float] = share_of
+    seconds: float = 360.0
+    fails: Callable[[RunSpec], bool] = lambda _: False
+    carried: list[list[tuple[str, int]]] = field(default_factory=list)
+
+    def search(self, spec: SweepSpec, listed: Sequence[Point] | None = None) -> SearchEnd | None:
+        assert spec.search is not None
+        return Searching(spec, spec.search, self.folder, self._carry_out, listed).carry_out()
+
+    def _carry_out(self, runs: Runs) -> int:
+        failed = 0
+        self.carried.append([])
+        for run, spec in runs:
+            record = record_of(self.folder, run)
+            if record is None or record.status == "failed":
+                self.carried[-1].append((run.arm, run.seed))
+                record = self._write(spec)
+            failed += record.status == "failed"
+        return failed
+
+    def _write(self, spec: RunSpec) -> RunRecord:
+        if self.fails(spec):
+            failure = Failure(kind="NumericError", message="nan")
+            record = RunRecord(
+                status="failed",
+                fingerprint=spec.fingerprint,
+                spec=spec,
+                timings={"train": self.seconds},
+                failure=failure,
+            )
+            write_record(self.folder / "runs", record, None)
+            return record
+        frame = pd.DataFrame({"split": "dev", "query_id": [f"q{n:02}" for n in range(QUERIES)], "relevant": 1})
+        noise = np.random.default_rng(spec.seed).normal(0.0, 0.01, QUERIES)
+        frame = frame.assign(**dict.fromkeys(METRICS, 0.0)).assign(ndcg_at_10=self.score(spec) + noise)
+        record = RunRecord(
+            status="finished",
+            fingerprint=spec.fingerprint,
+            spec=spec,
+            metrics={"dev": {"ndcg_at_10": float(frame["ndcg_at_10"].mean())}},
+            steps=10,
+            pairs=100,
+            audit=audited(round(100 * share_of(spec))),
+            timings={"train": self.seconds},
+        )
+        write_record(self.folder / "runs", record, frame)
+        return record
