@@ -15,7 +15,9 @@ from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
 from harness.fingerprint import canonical
 from harness.guarding import GuardedDev
-from harness.pipeline import Preparation, RunJob, looked_at
+from harness.leases import take
+from harness.ledger import Ledger
+from harness.pipeline import LEASES, Ended, Preparation, RunJob, looked_at
 from harness.plan import expand, keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob
@@ -115,6 +117,7 @@ class _UnderWay:
         self._listener = listener
         self._stack = stack
         self._executor: Executor | None = None
+        self._ledger = Ledger(folder)
         self._prepared: set[str] = set()
         self._finished: dict[str, tuple[Component, set[str]]] = {}
         """By a dataset's identity: the dataset, and the runs on it that have finished."""
@@ -124,9 +127,8 @@ class _UnderWay:
         failed = 0
         missing: _Runs = []
         for run, spec in runs:
-            record = record_of(self._folder, run)
-            if record is not None and record.status == "finished":
-                self._ended(run, record, before=True)
+            if self._ledger.finished(run.fingerprint):
+                self._ended(run, self._ledger.record(run.fingerprint), before=True)
             else:
                 missing.append((run, spec))
         for run, record in self._carried_out(missing):
@@ -214,8 +216,11 @@ class _UnderWay:
                 yield run, record
 
     def _recorded(self, spec: RunSpec, outcome: object) -> RunRecord:
-        """Read the record that a run has left; write one for a worker that died before it could."""
+        """Enter the record that a run has left into the ledger; write one for a worker that died before it could."""
+        token = outcome.token if isinstance(outcome, Ended) else 0
         if isinstance(outcome, WorkerDiedError):
+            lease = take(self._folder / LEASES, spec.fingerprint)  # should it not be quite dead, it comes too late
+            token = lease.token
             record = RunRecord(
                 status="failed",
                 fingerprint=spec.fingerprint,
@@ -224,10 +229,10 @@ class _UnderWay:
                 failure=Failure(kind=type(outcome).__name__, message=str(outcome)),
                 earlier=failed_before(self._folder / "runs", spec.fingerprint),
             )
-            write_record(self._folder / "runs", record, None)
+            write_record(self._folder / "runs", record, None, fence=lease.fence)
         elif isinstance(outcome, WinnowError):
             raise outcome
-        return read_record(self._folder / "runs" / spec.fingerprint)
+        return self._ledger.add(spec.fingerprint, token)
 
     def _started(self) -> Executor:
         if self._executor is None:
