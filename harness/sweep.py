@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from harness.errors import ConfigError, NumericError, StorageError, WinnowError
 from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
+from harness.executors.place import Place, devices
 from harness.fingerprint import canonical
 from harness.guarding import GuardedDev
 from harness.leases import take
@@ -42,6 +43,7 @@ class Settings:
     store: Path
     workers: int
     checkpoint_minutes: float = 5.0
+    place: Place = field(default_factory=Place)
 
 
 class Listener:
@@ -239,9 +241,12 @@ class _UnderWay:
             for draft in (self._folder / "runs").glob(".*"):
                 shutil.rmtree(draft, ignore_errors=True)  # left by a run that was killed while writing
             self._listener.preparing("starting workers", 0, self._settings.workers)
-            local = LocalExecutor(self._settings.workers, self._settings.store, self._folder / "logs")
-            self._executor = self._stack.enter_context(local)
+            self._executor = self._stack.enter_context(self._chosen())
         return self._executor
+
+    def _chosen(self) -> Executor:
+        settings, logs = self._settings, self._folder / "logs"
+        return LocalExecutor(settings.workers, settings.store, logs, limits=settings.place.limits, devices=devices())
 
     def _prepare(self, executor: Executor, specs: list[RunSpec]) -> None:
         """Have collections, then pools, computed once, before the runs that share them.
