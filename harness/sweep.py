@@ -14,6 +14,7 @@ from harness.errors import ConfigError, NumericError, StorageError, WinnowError
 from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
 from harness.executors.place import Place, devices
+from harness.executors.ray_cluster import RayExecutor
 from harness.fingerprint import canonical
 from harness.guarding import GuardedDev
 from harness.leases import take
@@ -114,7 +115,7 @@ class _UnderWay:
 
     def __init__(self, spec: SweepSpec, folder: Path, settings: Settings, listener: Listener, stack: ExitStack) -> None:
         self._spec = spec
-        self._folder = folder
+        self._folder = folder.resolve() if settings.place.executor == "ray" else folder
         self._settings = settings
         self._listener = listener
         self._stack = stack
@@ -246,6 +247,8 @@ class _UnderWay:
 
     def _chosen(self) -> Executor:
         settings, logs = self._settings, self._folder / "logs"
+        if settings.place.executor == "ray":
+            return RayExecutor(settings.workers, settings.store, settings.place)
         return LocalExecutor(settings.workers, settings.store, logs, limits=settings.place.limits, devices=devices())
 
     def _prepare(self, executor: Executor, specs: list[RunSpec]) -> None:
