@@ -20,6 +20,7 @@ from harness.bundle_command import add_bundle, add_verify, bundle_text, verify_t
 from harness.compare_command import add_compare, compare_text
 from harness.errors import INTERRUPTED, ConfigError, RunsFailedError, WinnowError
 from harness.evaluate_command import add_evaluate, evaluate_text
+from harness.executors.place import add_place, place_of, workers_of
 from harness.leakage_command import add_leakage, leakage_text
 from harness.mine_command import add_mine, mine_text
 from harness.printable import printable
@@ -108,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sweep = commands.add_parser("sweep", help="carry out a sweep and report on it; continues where it was stopped")
     sweep.add_argument("file", type=Path, metavar="FILE", help="a sweep file, such as sweeps/quickstart.yaml")
-    sweep.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, metavar="N", help="runs at a time")
+    add_place(sweep)
     sweep.add_argument(
         "--checkpoint-minutes",
         type=_minutes,
@@ -310,8 +311,14 @@ def _sweep(options: argparse.Namespace) -> int:
 
     spec = _loaded(options)
     points, unmirrored = _listed(options.points, spec), ""
-    store = options.results / ".store"
-    settings = Settings(options.results, store, options.workers, options.checkpoint_minutes, options.retries)
+    settings = Settings(
+        options.results,
+        options.results / ".store",
+        workers_of(options),
+        checkpoint_minutes=options.checkpoint_minutes,
+        retries=options.retries,
+        place=place_of(options),
+    )
     with ExitStack() as stack:
         listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
         bystander = None

@@ -2,8 +2,8 @@
 
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from harness.environment import environment, keep_environment
 from harness.errors import DataError, StorageError
 from harness.evaluation.model import all_texts, dev_means, evaluate_run, means
 from harness.fingerprint import digest
+from harness.leases import beat_of, take
 from harness.losses.base import Loss
 from harness.measures import AuditRecord, Yield
 from harness.mining.base import PADDING, BoolArray, FloatArray, Negatives
@@ -39,7 +40,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["Finished", "attempt", "looked_at", "mine", "prepare", "require_queries", "run"]
+__all__ = ["LEASES", "Ended", "Finished", "attempt", "looked_at", "mine", "prepare", "require_queries", "run"]
+
+
+LEASES = ".leases"
+"""Name of the folder of leases, beside that of the runs."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +93,19 @@ def prepare(dataset: Component, mining: MiningSpec | None, work: Workspace) -> N
         Composer(mining, collection, work).pools()
 
 
-def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: float = 5.0) -> RunRecord:
+def attempt(
+    spec: RunSpec,
+    work: Workspace,
+    runs: Path,
+    checkpoint_minutes: float = 5.0,
+    fence: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> RunRecord:
     """Carry out a run and write its record; a run that fails leaves a record that says why.
 
     Every `checkpoint_minutes` of training a checkpoint is kept beside `runs`, from which
     a run that was cut off goes on, until there is a record. Only a StorageError passes:
-    where one record cannot be written, no other can.
+    where one record cannot be written, no other can; and a LeaseLostError of `fence`,
+    inside which the record is put in its place.
     """
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
@@ -117,7 +129,7 @@ def attempt(spec: RunSpec, work: Workspace, runs: Path, checkpoint_minutes: floa
             failure=Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc()),
         )
     keep_environment(runs.parent)
-    write_record(runs, record, per_query, trace, long)
+    write_record(runs, record, per_query, trace, long, fence=fence)
     checkpoints.discard()
     return record
 
@@ -376,6 +388,13 @@ class Preparation:
         require_queries(load_collection(self.dataset, work.store), self.splits)
 
 
+class Ended(NamedTuple):
+    """How an attempt at a run ended, and the token of the lease under which it was made."""
+
+    status: str
+    token: int
+
+
 @dataclass(frozen=True)
 class RunJob:
     """The job of carrying out one run; one thread, so that its numbers do not depend on how many run beside it."""
@@ -385,6 +404,15 @@ class RunJob:
     threads: int = 1
     checkpoint_minutes: float = 5.0
 
-    def __call__(self, work: Workspace) -> str:
-        """Carry out the run, write its record, and return its status."""
-        return attempt(self.spec, work, self.runs, self.checkpoint_minutes).status
+    def __call__(self, work: Workspace) -> Ended:
+        """Take the run, carry it out and write its record; raise LeaseLostError if it was taken over meanwhile."""
+        lease = take(self.runs.parent / LEASES, self.spec.fingerprint)
+        with lease.beating():
+            record = attempt(self.spec, work, self.runs, self.checkpoint_minutes, lease.fence)
+        if record.status == "finished":
+            lease.release()
+        return Ended(record.status, lease.token)
+
+    def pulse(self) -> Hashable:
+        """Return what changes every few seconds while some process carries out the run."""
+        return beat_of(self.runs.parent / LEASES, self.spec.fingerprint)

@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -199,16 +200,19 @@ def write_text(path: Path, text: str) -> Path:
     return write_file(path, text.encode())
 
 
-def write_record(
+def write_record(  # noqa: PLR0913  # a table each, and the fence
     runs: Path,
     record: RunRecord,
     per_query: "pd.DataFrame | None",
     trace: "pd.DataFrame | None" = None,
     long: LongTables = _NO_TABLES,
+    *,
+    fence: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Path:
     """Put a run under `runs/<fingerprint>`, whole or not at all; an earlier failure gives way.
 
     A finished run that is already there stays: the same fingerprint has the same numbers.
+    The folder takes its name inside `fence`, which raises if it must not.
     """
     target = runs / record.fingerprint
     try:
@@ -227,7 +231,8 @@ def write_record(
             write_sums(draft)
             for path in draft.glob("*.parquet"):
                 sync(path)
-            _replace_folder(draft, target)
+            with fence():
+                _replace_folder(draft, target)
             sync(runs)
         finally:
             shutil.rmtree(draft, ignore_errors=True)

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -14,13 +14,17 @@ from harness.damaged import set_damaged_points_aside, set_damaged_runs_aside
 from harness.errors import ConfigError, NumericError, WinnowError, storage_error
 from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
+from harness.executors.place import Place, devices
+from harness.executors.ray_cluster import RayExecutor
 from harness.failures import may_pass
 from harness.fingerprint import canonical
-from harness.pipeline import Preparation, RunJob, looked_at
+from harness.leases import take
+from harness.ledger import Ledger
+from harness.pipeline import LEASES, Ended, Preparation, RunJob, looked_at
 from harness.plan import keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob, queries_folder
-from harness.record import Failure, Point, RunRecord, SearchEnd, failed_before, read_record, record_of, write_record
+from harness.record import Failure, Point, RunRecord, SearchEnd, failed_before, write_record
 from harness.searching import Searching
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
@@ -43,6 +47,7 @@ class Settings:
     workers: int
     checkpoint_minutes: float = 5.0
     retries: int = 1
+    place: Place = field(default_factory=Place)
 
 
 class Listener:
@@ -121,11 +126,12 @@ class _UnderWay:
 
     def __init__(self, spec: SweepSpec, folder: Path, settings: Settings, listener: Listener, stack: ExitStack) -> None:
         self._spec = spec
-        self._folder = folder
+        self._folder = folder.resolve() if settings.place.executor == "ray" else folder
         self._settings = settings
         self._listener = listener
         self._stack = stack
         self._executor: Executor | None = None
+        self._ledger = Ledger(folder)
         self._prepared: set[str] = set()
         self._finished: dict[str, tuple[RunSpec, set[str]]] = {}
         """By a dataset's identity: the first run on it that has finished, and all of them."""
@@ -135,9 +141,8 @@ class _UnderWay:
         failed = 0
         missing: _Runs = []
         for run, spec in runs:
-            record = record_of(self._folder, run)
-            if record is not None and record.status == "finished":
-                self._ended(run, record, before=True)
+            if self._ledger.finished(run.fingerprint):
+                self._ended(run, self._ledger.record(run.fingerprint), before=True)
             else:
                 missing.append((run, spec))
         for run, record in self._tried(missing):
@@ -218,8 +223,11 @@ class _UnderWay:
                 yield run, record
 
     def _recorded(self, spec: RunSpec, outcome: object) -> RunRecord:
-        """Read the record that a run has left; write one for a worker that died before it could."""
+        """Enter the record that a run has left into the ledger; write one for a worker that died before it could."""
+        token = outcome.token if isinstance(outcome, Ended) else 0
         if isinstance(outcome, WorkerDiedError):
+            lease = take(self._folder / LEASES, spec.fingerprint)  # should it not be quite dead, it comes too late
+            token = lease.token
             record = RunRecord(
                 status="failed",
                 fingerprint=spec.fingerprint,
@@ -228,19 +236,24 @@ class _UnderWay:
                 failure=Failure(kind=type(outcome).__name__, message=str(outcome)),
                 earlier=failed_before(self._folder / "runs", spec.fingerprint),
             )
-            write_record(self._folder / "runs", record, None)
+            write_record(self._folder / "runs", record, None, fence=lease.fence)
         elif isinstance(outcome, WinnowError):
             raise outcome
-        return read_record(self._folder / "runs" / spec.fingerprint)
+        return self._ledger.add(spec.fingerprint, token)
 
     def _started(self) -> Executor:
         if self._executor is None:
             for draft in (self._folder / "runs").glob(".*"):
                 shutil.rmtree(draft, ignore_errors=True)  # left by a run that was killed while writing
             self._listener.preparing("starting workers", 0, self._settings.workers)
-            local = LocalExecutor(self._settings.workers, self._settings.store, self._folder / "logs")
-            self._executor = self._stack.enter_context(local)
+            self._executor = self._stack.enter_context(self._chosen())
         return self._executor
+
+    def _chosen(self) -> Executor:
+        settings, logs = self._settings, self._folder / "logs"
+        if settings.place.executor == "ray":
+            return RayExecutor(settings.workers, settings.store, settings.place)
+        return LocalExecutor(settings.workers, settings.store, logs, limits=settings.place.limits, devices=devices())
 
     def _prepare(self, executor: Executor, specs: list[RunSpec]) -> None:
         """Have collections, then pools, computed once, before the runs that share them.

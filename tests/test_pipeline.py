@@ -9,7 +9,8 @@ from harness import pipeline
 from harness.collection import Collection
 from harness.environment import installed
 from harness.errors import DataError, StorageError
-from harness.pipeline import Preparation, attempt, looked_at, mine, run
+from harness.leases import LeaseLostError, take
+from harness.pipeline import LEASES, Ended, Preparation, RunJob, attempt, looked_at, mine, run
 from harness.record import PER_QUERY_COLUMNS, MemoryRetry, read_per_query, read_record
 from harness.registry import BASES
 from harness.sources.kept import load_collection, read, write
@@ -340,3 +341,34 @@ def test_arms_with_the_same_pairs_see_them_in_the_same_order(work, monkeypatch):
 
 def test_bases_say_what_they_cost(work):
     assert all(entry.factory.seconds_per_pair > 0 for entry in BASES)
+
+
+def test_a_worker_that_wakes_up_after_its_run_was_taken_over_changes_nothing(work, tmp_path, monkeypatch):
+    job = RunJob(spec(), tmp_path / "runs")
+    takeover = []
+
+    def stalled(*arguments):
+        takeover.append(take(tmp_path / LEASES, job.spec.fingerprint))
+        return run(*arguments)
+
+    monkeypatch.setattr("harness.pipeline.run", stalled)
+
+    with pytest.raises(LeaseLostError, match="token 1 is lost"):
+        job(work)
+
+    assert not list((tmp_path / "runs").iterdir())
+    with takeover[0].fence():
+        assert takeover[0].token == 2
+
+
+def test_a_finished_run_gives_its_lease_back_and_a_failed_one_keeps_counting(work, tmp_path, monkeypatch):
+    job = RunJob(spec(), tmp_path / "runs")
+    with monkeypatch.context() as broken:
+        broken.setattr("harness.pipeline.mine", lambda *arguments: 1 / 0)
+        failed = job(work)
+        kept = job.pulse()
+
+    finished = job(work)
+
+    assert (failed, kept, finished) == (Ended("failed", 1), (1, 0), Ended("finished", 2))
+    assert job.pulse() is None

@@ -6,7 +6,7 @@ from typing import Protocol, Self, TypeVar
 from harness.errors import WinnowError
 from harness.teachers.base import Progress, Workspace
 
-__all__ = ["Executor", "J", "Job", "Outcome", "WorkerDiedError"]
+__all__ = ["Executor", "J", "Job", "MemoryLimitError", "Outcome", "StalledError", "TimeLimitError", "WorkerDiedError"]
 
 
 class WorkerDiedError(WinnowError):
@@ -15,6 +15,18 @@ class WorkerDiedError(WinnowError):
     def __init__(self, message: str, seconds: float = 0.0) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class TimeLimitError(WorkerDiedError):
+    """A job took longer than it may, and was ended."""
+
+
+class MemoryLimitError(WorkerDiedError):
+    """A job used more memory than it may, and was ended."""
+
+
+class StalledError(WorkerDiedError):
+    """A job's process gave no sign of life for too long, and was ended."""
 
 
 class Job(Protocol):

@@ -1,4 +1,8 @@
-"""Jobs in processes of this machine, spawned once and kept until the end."""
+"""Jobs in processes of this machine, spawned once and kept until the end.
+
+Each worker leads a process group of its own, which is ended as a whole: on an interrupt,
+when a job passes a limit, and when the worker dies.
+"""
 
 import logging
 import os
@@ -7,7 +11,8 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -15,7 +20,18 @@ from pathlib import Path
 from typing import Self, cast
 
 from harness.errors import WinnowError
-from harness.executors.base import J, Job, Outcome, WorkerDiedError
+from harness.executors.base import (
+    J,
+    Job,
+    MemoryLimitError,
+    Outcome,
+    StalledError,
+    TimeLimitError,
+    WorkerDiedError,
+)
+from harness.executors.place import Limits
+from harness.executors.processes import end_group, lead_a_group, resident, surroundings
+from harness.leases import Watch
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
 
@@ -24,37 +40,63 @@ __all__ = ["LocalExecutor"]
 _PATIENCE = 5.0
 """Seconds that a worker has to end by itself when there is nothing left to do."""
 
+_TICK = 0.5
+"""Seconds between two looks at the limits."""
+
 
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, number: int, store: Path, logs: Path) -> None:
+    def __init__(self, number: int, store: Path, logs: Path, device: str | None) -> None:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
-        self.process: SpawnProcess = context.Process(
-            target=_serve, args=(other, store, logs / f"worker-{number}.log"), daemon=True
-        )
-        self.process.start()
+        log = logs / f"worker-{number}.log"
+        self.process: SpawnProcess = context.Process(target=_serve, args=(other, store, log, os.getpid()), daemon=True)
+        variables = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
+        with surroundings(variables if device is None else {**variables, "CUDA_VISIBLE_DEVICES": device}):
+            self.process.start()
         other.close()
         self.number = number
         self.job: Job | None = None
+        self.watch = Watch()
         self.since = 0.0
-        """When the job was begun, by `time.perf_counter`."""
+        """When the job was handed over, and later when it was begun, by `time.perf_counter`."""
+        self.begun = False
+        """Whether the worker has all that it imports, and is at work; limits hold from then on."""
+
+    @property
+    def ends(self) -> tuple[Connection, int]:
+        """What becomes ready when the worker says something, and when it dies."""
+        return self.pipe, self.process.sentinel
 
 
 class LocalExecutor:
-    """Carries out jobs in `workers` processes; what they print goes to files under `logs`."""
+    """Carries out jobs in `workers` processes; what they print goes to files under `logs`.
 
-    def __init__(self, workers: int, store: Path, logs: Path) -> None:
+    The workers share out `devices`, as CUDA_VISIBLE_DEVICES names them, one to each; none
+    are named where there are none. `limits` hold for each job by itself.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        store: Path,
+        logs: Path,
+        *,
+        limits: Limits | None = None,
+        devices: Sequence[str] = (),
+    ) -> None:
         self._count = workers
         self._store = store
         self._logs = logs
+        self._limits = limits or Limits()
+        self._devices = devices
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
         """Start the workers; they import what runs need at once."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._workers = [_Worker(number, self._store, self._logs) for number in range(self._count)]
+        self._workers = [self._hired(number) for number in range(self._count)]
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -62,29 +104,63 @@ class LocalExecutor:
         for worker in self._workers:
             if error[:1] == (None,) and worker.job is None:
                 worker.pipe.close()
-                worker.process.join(_PATIENCE)
-            if worker.process.is_alive():
-                worker.process.kill()
-                worker.process.join()
+                wait([worker.process.sentinel], _PATIENCE)
+            end_group(worker.process)
         self._workers = []
+
+    def _hired(self, number: int) -> _Worker:
+        device = self._devices[number % len(self._devices)] if self._devices else None
+        return _Worker(number, self._store, self._logs, device)
 
     def carry_out(self, jobs: Sequence[J], progress: Progress) -> Iterator[tuple[J, Outcome]]:
         """Yield each job with its outcome, in the order in which they end."""
         waiting = list(reversed(jobs))
-        running: dict[Connection, tuple[_Worker, J]] = {}
+        running: dict[int, tuple[_Worker, J]] = {}
         while waiting or running:
             for worker in [worker for worker in self._workers if worker.job is None][: len(waiting)]:
                 worker.job = job = waiting.pop()
-                worker.since = time.perf_counter()
-                worker.pipe.send(job)
-                running[worker.pipe] = (worker, job)
-            for pipe in cast("list[Connection]", wait(list(running))):
-                worker, job = running[pipe]
-                outcome = self._answer(worker, progress)
+                worker.since, worker.begun = time.perf_counter(), False
+                with suppress(BrokenPipeError):  # a worker that died meanwhile is buried below
+                    worker.pipe.send(job)
+                running[worker.number] = (worker, job)
+            ready = set(wait([end for worker, _ in running.values() for end in worker.ends], _TICK))
+            for number, (worker, job) in list(running.items()):
+                outcome = self._outcome(worker, ready, progress)
                 if outcome is not _GOING_ON:
-                    del running[pipe]
+                    del running[number]
                     worker.job = None
                     yield job, outcome
+
+    def _outcome(self, worker: _Worker, ready: Container[object], progress: Progress) -> Outcome:
+        """Return what has come of a worker's job; a process that died may have answered before."""
+        if worker.pipe in ready:
+            return self._answer(worker, progress)
+        if worker.process.sentinel in ready:
+            return self._bury(worker)
+        passed = self._passed(worker)
+        if passed is not None:
+            self._replace(worker)
+            return passed
+        return _GOING_ON
+
+    def _passed(self, worker: _Worker) -> WorkerDiedError | None:
+        """Say which limit a job has passed."""
+        if not worker.begun:
+            return None
+        limits, seconds = self._limits, round(time.perf_counter() - worker.since, 3)
+        if limits.seconds is not None and seconds > limits.seconds:
+            return TimeLimitError(f"ended after {seconds} s: the limit is {limits.seconds:g} s", seconds)
+        if limits.memory is not None and (used := resident(worker.process.pid or 0)) > limits.memory:
+            message = f"ended with {used / 2**30:.2f} GiB in use: the limit is {limits.memory / 2**30:.2f} GiB"
+            return MemoryLimitError(message, seconds)
+        pulse = getattr(worker.job, "pulse", None)  # jobs that are short have none
+        if (
+            limits.silence is not None
+            and pulse is not None
+            and (silent := worker.watch.silent(pulse())) > limits.silence
+        ):
+            return StalledError(f"ended after {silent:.0f} s without a sign of life", seconds)
+        return None
 
     def _answer(self, worker: _Worker, progress: Progress) -> Outcome:
         try:
@@ -94,24 +170,33 @@ class LocalExecutor:
         if kind == "progress":
             progress(*content)
             return _GOING_ON
+        if kind == "begun":
+            worker.since, worker.watch, worker.begun = time.perf_counter(), Watch(), True
+            return _GOING_ON
         return cast("Outcome", content)
 
     def _bury(self, worker: _Worker) -> WorkerDiedError:
         """Replace a dead worker and say what it died of."""
-        worker.process.join()
+        wait([worker.process.sentinel], _PATIENCE)
+        self._replace(worker)
         seconds = round(time.perf_counter() - worker.since, 3)
         code = worker.process.exitcode or 0
         reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         log = self._logs / f"worker-{worker.number}.log"
-        self._workers[self._workers.index(worker)] = _Worker(worker.number, self._store, self._logs)
         return WorkerDiedError(f"the worker process ended with {reason}; the end of {log} may say more", seconds)
+
+    def _replace(self, worker: _Worker) -> None:
+        end_group(worker.process)
+        worker.pipe.close()
+        self._workers[self._workers.index(worker)] = self._hired(worker.number)
 
 
 _GOING_ON = object()
 
 
-def _serve(pipe: Connection, store: Path, log: Path) -> None:
+def _serve(pipe: Connection, store: Path, log: Path, parent: int) -> None:
     """Answer jobs until the other end closes the pipe."""
+    lead_a_group(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _quieten(log)
 
@@ -128,6 +213,7 @@ def _serve(pipe: Connection, store: Path, log: Path) -> None:
             job: Job = pipe.recv()
         except EOFError:
             return
+        pipe.send(("begun", None))
         torch.set_num_threads(job.threads)
         answer: Outcome
         try:

@@ -1,0 +1,97 @@
+"""Where runs are to be carried out, and what one of them may use; and the command's arguments that say so."""
+
+import argparse
+import math
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Limits", "Place", "add_place", "devices", "place_of", "workers_of"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may use; None is no limit. A run that passes one is ended, with the processes that it started.
+
+    `seconds` of wall time; `memory` in bytes of resident memory, child processes included.
+    `silence`: seconds without any sign of life, as of a process that was stopped or hangs.
+    """
+
+    seconds: float | None = None
+    memory: int | None = None
+    silence: float | None = 300.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """An executor: processes of this machine, or a Ray cluster at `address`, with `gpus_per_run` (may be a fraction).
+
+    `retries` says how often a run is tried again whose Ray node or worker died.
+    """
+
+    executor: Literal["local", "ray"] = "local"
+    limits: Limits = Limits()
+    address: str = "auto"
+    gpus_per_run: float = 0.0
+    retries: int = 2
+
+
+def devices() -> tuple[str, ...]:
+    """List the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; empty where there are none."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return tuple(name.strip() for name in visible.split(",") if name.strip() not in {"", "-1"})
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return ()
+    query = [command, "--query-gpu=uuid", "--format=csv,noheader"]
+    found = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603  # a fixed command
+    return tuple(found.stdout.split()) if found.returncode == 0 else ()
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say where runs are carried out."""
+    parser.add_argument(
+        "--workers", type=_count, metavar="N", help="runs at a time (default: one per GPU, else one per core)"
+    )
+    parser.add_argument("--limit-seconds", type=_amount, metavar="N", help="end a run after N seconds")
+    parser.add_argument("--limit-memory", type=_amount, metavar="GIB", help="end a run that uses more memory")
+    parser.add_argument("--executor", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster")
+    parser.add_argument("--address", default="auto", help="of the Ray cluster, or `local` to start one (default: auto)")
+    parser.add_argument("--gpus-per-run", type=_share, default=0.0, metavar="N", help="on Ray; a fraction shares a GPU")
+    parser.add_argument("--retries", type=int, default=2, metavar="N", help="on Ray, where a node dies (default: 2)")
+
+
+def place_of(options: argparse.Namespace) -> Place:
+    """Return what the arguments of `add_place` say."""
+    memory = None if options.limit_memory is None else int(options.limit_memory * 2**30)
+    limits = Limits(seconds=options.limit_seconds, memory=memory)
+    return Place(options.executor, limits, options.address, options.gpus_per_run, options.retries)
+
+
+def workers_of(options: argparse.Namespace) -> int:
+    """Return how many runs are carried out at a time."""
+    return options.workers or len(devices()) or os.cpu_count() or 1
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return number
+
+
+def _amount(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < math.inf or (number > 1 and not number.is_integer()):
+        raise argparse.ArgumentTypeError(f"must be a fraction of one GPU or a whole number, got {text}")
+    return number

@@ -1,0 +1,136 @@
+"""Jobs as tasks of a Ray cluster, whose nodes see results, store and the current folder at the same paths."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Self, cast
+
+from harness.errors import ConfigError, WinnowError
+from harness.executors.base import J, Job, Outcome, TimeLimitError, WorkerDiedError
+from harness.executors.place import Place
+from harness.store import Store
+from harness.teachers.base import Progress, Workspace
+
+__all__ = ["RayExecutor"]
+
+_TICK = 1.0
+
+
+class RayExecutor:
+    """Carries out jobs as Ray core tasks; a job whose node or worker dies is tried again up to `place.retries` times.
+
+    At most `workers` jobs are handed over at a time, so that an interrupt leaves little
+    behind; a time limit counts from then. That a job may be done twice does no harm: what
+    it writes is named by its content, and fenced. Ray asks for a token unless
+    RAY_AUTH_MODE says otherwise. Progress inside jobs is not told.
+    """
+
+    def __init__(self, workers: int, store: Path, place: Place) -> None:
+        self._workers = workers
+        self._store = store.resolve()
+        self._place = place
+
+    def __enter__(self) -> Self:
+        """Join the cluster; raise ConfigError if Ray is not there, or the cluster is not, or a limit cannot be kept."""
+        if self._place.limits.memory is not None:
+            message = "--limit-memory is for the local executor: on a cluster, Ray's memory monitor watches each node"
+            raise ConfigError(message)
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        # A task that asks for no GPU is to see none, also on a node that has some.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+        variables = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
+        try:
+            _ray().init(
+                address=self._place.address,
+                log_to_driver=False,
+                logging_level="error",
+                runtime_env={"env_vars": variables},
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            message = f"cannot join the Ray cluster at {self._place.address!r}: {error}"
+            raise ConfigError(message) from error
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the cluster; tasks that are under way end with it."""
+        _ray().shutdown()
+
+    def carry_out(self, jobs: Sequence[J], progress: Progress) -> Iterator[tuple[J, Outcome]]:
+        """Yield each job with its outcome, in the order in which they end."""
+        ray = _ray()
+        waiting = list(reversed(jobs))
+        running: dict[Any, tuple[J, float]] = {}
+        while waiting or running:
+            while waiting and len(running) < self._workers:
+                job = waiting.pop()
+                running[self._handed_over(ray, job)] = (job, time.perf_counter())
+            ready, _ = ray.wait(list(running), timeout=_TICK)
+            for task in ready:
+                job, since = running.pop(task)
+                progress("jobs on the cluster", len(jobs) - len(waiting) - len(running), len(jobs))
+                yield job, _outcome(ray, task, _since(since))
+            for task in self._late(running):
+                job, since = running.pop(task)
+                ray.cancel(task, force=True)
+                limit = self._place.limits.seconds
+                yield job, TimeLimitError(f"ended after {_since(since)} s: the limit is {limit:g} s", _since(since))
+
+    def _handed_over(self, ray: ModuleType, job: Job) -> object:
+        carried = ray.remote(
+            num_cpus=_cores(ray, job.threads), num_gpus=self._place.gpus_per_run, max_retries=self._place.retries
+        )(_carry_out)
+        return carried.remote(job, self._store, Path.cwd())
+
+    def _late(self, running: dict[Any, tuple[J, float]]) -> list[Any]:
+        """Return the tasks that are past their time."""
+        seconds = self._place.limits.seconds
+        return [] if seconds is None else [task for task, (_, since) in running.items() if _since(since) > seconds]
+
+
+def _ray() -> ModuleType:
+    try:
+        import ray
+    except ImportError as error:
+        message = "--executor ray needs Ray: pip install 'winnow[ray]'"
+        raise ConfigError(message) from error
+    return ray
+
+
+def _since(start: float) -> float:
+    return round(time.perf_counter() - start, 3)
+
+
+def _cores(ray: ModuleType, threads: int) -> int:
+    """Return how many cores to ask for: no more than some node has, or the job would wait for ever."""
+    most = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1)
+    return max(1, min(threads, most))
+
+
+def _outcome(ray: ModuleType, task: object, seconds: float) -> Outcome:
+    try:
+        return cast("Outcome", ray.get(task))
+    except ray.exceptions.RayTaskError as error:
+        return WinnowError(f"{type(error.cause).__name__}: {error.cause}")
+    except ray.exceptions.RayError as error:
+        reason = next(iter(str(error).strip().splitlines()), "no reason given")
+        return WorkerDiedError(f"the Ray worker was lost ({type(error).__name__}): {reason}", seconds)
+
+
+def _carry_out(job: Job, store: Path, folder: Path) -> Outcome:
+    """Do a job on whatever node this is; an error that Winnow raises on purpose is an answer."""
+    import torch
+
+    try:
+        os.chdir(folder)
+        if not store.is_dir():
+            raise FileNotFoundError(2, "no such folder", str(store))
+    except OSError as error:
+        return ConfigError(f"the Ray node {socket.gethostname()} does not see {error.filename}: it must be shared")
+    torch.set_num_threads(job.threads)
+    try:
+        return job(Workspace(Store(store)))
+    except WinnowError as error:
+        return error

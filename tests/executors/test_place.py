@@ -1,0 +1,58 @@
+import argparse
+
+import pytest
+
+from harness.executors.place import Limits, Place, add_place, devices, place_of, workers_of
+
+
+def parsed(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_place(parser)
+    return parser.parse_args(arguments)
+
+
+def test_what_is_not_said_is_this_machine_without_limits():
+    place = place_of(parsed())
+
+    assert place == Place("local", Limits(None, None, 300.0), "auto", 0.0, 2)
+
+
+def test_limits_and_a_cluster_are_taken_from_the_arguments():
+    ray = ("--executor", "ray", "--address", "ray://head:10001", "--gpus-per-run", "0.25", "--retries", "0")
+
+    place = place_of(parsed("--limit-seconds", "90", "--limit-memory", "1.5", *ray))
+
+    assert place == Place("ray", Limits(90.0, 3 << 29), "ray://head:10001", 0.25, 0)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--workers", "0"), ("--limit-seconds", "0"), ("--limit-memory", "nan"), ("--gpus-per-run", "1.5")]
+)
+def test_amounts_that_make_no_sense_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit):
+        parsed(*arguments)
+
+    assert "must be" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("visible", "expected"), [("0,2", ("0", "2")), ("", ()), ("-1", ()), ("GPU-a", ("GPU-a",))])
+def test_only_the_visible_devices_are_shared_out(monkeypatch, visible, expected):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert devices() == expected
+
+
+def test_there_is_a_worker_for_each_device_unless_told_otherwise(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+
+    assert workers_of(parsed()) == 3
+    assert workers_of(parsed("--workers", "5")) == 5
+
+
+def test_the_driver_is_asked_for_devices_where_none_are_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho GPU-a; echo GPU-b\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    assert devices() == ("GPU-a", "GPU-b")
