@@ -121,3 +121,9 @@ def test_a_search_that_can_be_asked_again_keeps_no_origin():
         one: one == "gp" for one in SAMPLERS
     }
     assert "origin" not in Point(number=0, values={}, arm=TEMPLATE, runs=()).model_dump()
+
+
+def test_the_dev_metric_is_raised_and_the_other_objective_lowered():
+    directions = Search(spec(minimise="cost", sampler="nsga2"), TEMPLATE)._study.directions
+
+    assert [direction.name for direction in directions] == ["MAXIMIZE", "MINIMIZE"]
