@@ -28,14 +28,15 @@ class Limits:
 class Place:
     """An executor: processes of this machine, or a Ray cluster at `address`, with `gpus_per_run` (may be a fraction).
 
-    `retries` says how often a run is tried again whose Ray node or worker died.
+    `retries` says how often Ray itself tries a run again whose node or worker died; by
+    default it does not, since the sweep does.
     """
 
     executor: Literal["local", "ray"] = "local"
     limits: Limits = Limits()
     address: str = "auto"
     gpus_per_run: float = 0.0
-    retries: int = 2
+    retries: int = 0
 
 
 def devices() -> tuple[str, ...]:
@@ -61,14 +62,13 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster")
     parser.add_argument("--address", default="auto", help="of the Ray cluster, or `local` to start one (default: auto)")
     parser.add_argument("--gpus-per-run", type=_share, default=0.0, metavar="N", help="on Ray; a fraction shares a GPU")
-    parser.add_argument("--retries", type=int, default=2, metavar="N", help="on Ray, where a node dies (default: 2)")
 
 
 def place_of(options: argparse.Namespace) -> Place:
     """Return what the arguments of `add_place` say."""
     memory = None if options.limit_memory is None else int(options.limit_memory * 2**30)
     limits = Limits(seconds=options.limit_seconds, memory=memory)
-    return Place(options.executor, limits, options.address, options.gpus_per_run, options.retries)
+    return Place(options.executor, limits, options.address, options.gpus_per_run)
 
 
 def workers_of(options: argparse.Namespace) -> int:

@@ -14,11 +14,11 @@ def parsed(*arguments: str) -> argparse.Namespace:
 def test_what_is_not_said_is_this_machine_without_limits():
     place = place_of(parsed())
 
-    assert place == Place("local", Limits(None, None, 300.0), "auto", 0.0, 2)
+    assert place == Place("local", Limits(None, None, 300.0), "auto", 0.0, 0)
 
 
 def test_limits_and_a_cluster_are_taken_from_the_arguments():
-    ray = ("--executor", "ray", "--address", "ray://head:10001", "--gpus-per-run", "0.25", "--retries", "0")
+    ray = ("--executor", "ray", "--address", "ray://head:10001", "--gpus-per-run", "0.25")
 
     place = place_of(parsed("--limit-seconds", "90", "--limit-memory", "1.5", *ray))
 
