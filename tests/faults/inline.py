@@ -25,7 +25,7 @@ ONE_RUN = {"seeds": 1, "search": None, "baseline": None, "arms": [{"name": "naiv
 class Inline:
     """Carries jobs out one after another, here."""
 
-    def __init__(self, workers: int, store: Path, logs: Path) -> None:
+    def __init__(self, workers: int, store: Path, logs: Path, **place: object) -> None:
         self._work = Workspace(Store(store))
 
     def __enter__(self) -> Self:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import RUNS_FAILED, left, sitecustomize, start, until_done
+from sweeps import left, sitecustomize, start, until_done
 
 AT = """
 import os, signal, sys, time
@@ -103,9 +103,8 @@ def test_a_sweep_whose_process_is_killed_ends_as_if_it_had_not_been(undisturbed,
     rest = until_done(tmp_path)
 
     assert mark.exists()
-    assert (
-        first == -signal.SIGKILL if how == "coordinator" else first == (0 if WRITTEN in STAGES[stage] else RUNS_FAILED)
-    )
+    # a worker that dies is one failure that may pass: its run is tried again at once
+    assert first == (-signal.SIGKILL if how == "coordinator" else 0)
     assert rest == [0], (tmp_path / "output").read_text()
     assert left(tmp_path) == undisturbed
 

@@ -66,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     points = [Arm(f"tuned #{place} ({HOSTILE[2]})", mined("topk_percpos", share=0.6), 0.4) for place in range(9)]
     arms = [*_arms(), *points]
-    search = SearchSpec(arm="tuned", trials=9, space=SPACE)
+    search = SearchSpec(arm="tuned", trials=9, space=SPACE, minimise="contamination")
     Sweep(arms=arms, baseline=arms[2].name, seeds=(0, 1), test=12, dev=9, search=search, kept=True).write(folder)
     values = {"miner.share": 0.5, "training.learning_rate": 1e-4}
     tables.make_points(
@@ -119,7 +119,7 @@ def _all(hostile: Analysis, folder: Path) -> Iterator[tuple[str, Any, Any, Any, 
         seed_strip: seed_strip.compute(hostile),
         part_dots: part_dots.compute(hostile),
     }
-    unstyled = {"agreement", "teacher_agreement", "importances", "slices", "teachers_by_bases", "query_pairs"}
+    unstyled = {"agreement", "front", "teacher_agreement", "importances", "slices", "teachers_by_bases", "query_pairs"}
     for module, group in found.items():
         names = [name.removeprefix("draw_") for name in module.__all__ if name.startswith("draw_")]
         for data in group:
@@ -138,6 +138,7 @@ def test_every_figure_is_there(everything: list[Drawn]) -> None:
         "agreement",
         "distributions",
         "example_losses",
+        "front",
         "gaps",
         "importances",
         "learning",

@@ -27,6 +27,7 @@ __all__ = [
     "draw_importances",
     "draw_slices",
     "front_caption",
+    "front_rows",
     "importances",
     "importances_caption",
     "importances_rows",
@@ -228,6 +229,11 @@ def draw_front(data: SearchPoints) -> "Figure | None":
         few_ticks(axes, 4)
         quiet(axes)
     return figure
+
+
+def front_rows(data: SearchPoints) -> Rows:
+    """Return every point, those on the front marked."""
+    return slices_rows(data)
 
 
 def front_caption(data: SearchPoints) -> tuple[str, str]:

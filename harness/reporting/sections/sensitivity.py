@@ -57,5 +57,6 @@ def _search(analysis: Analysis, gallery: Gallery) -> list[Picture]:
     rows, words = search_points.slices_rows(data), search_points.slices_caption(data)
     front = search_points.draw_front(data)
     if front is not None:
-        pictures.append(gallery.add("front", front, rows, search_points.front_caption(data)))
+        points, said = search_points.front_rows(data), search_points.front_caption(data)
+        pictures.append(gallery.add("front", front, points, said))
     return [*pictures, gallery.add("slices", search_points.draw_slices(data), rows, words)]
