@@ -59,8 +59,8 @@ def sweep_file(folder: Path, runs: int) -> Path:
 class NoTraining:
     """An executor whose runs write a record of the usual size and do nothing else."""
 
-    def __init__(self, workers: int, store: Path, logs: Path) -> None:
-        del workers, logs
+    def __init__(self, workers: int, store: Path, logs: Path, **place: object) -> None:
+        del workers, logs, place
         self._work = Workspace(Store(store))
 
     def __enter__(self) -> Self:
