@@ -193,10 +193,15 @@ class _UnderWay:
         return (self._folder / "runs" / fingerprint / "rankings.parquet").exists()
 
     def _do(self, executor: Executor, jobs: Sequence[Job]) -> None:
-        """Carry jobs out; raise what stops a sweep."""
-        for _, outcome in executor.carry_out(jobs, self._listener.preparing):
-            if isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
-                raise outcome
+        """Carry jobs out, those again whose worker died; raise what stops a sweep."""
+        for left in range(self._settings.retries, -1, -1):
+            again = []
+            for job, outcome in executor.carry_out(jobs, self._listener.preparing):
+                if left and isinstance(outcome, WorkerDiedError):
+                    again.append(job)
+                elif isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
+                    raise outcome
+            jobs = again
 
     def search(self, spec: SearchSpec, points: Sequence[Point] | None) -> tuple[int, SearchEnd | None]:
         """Carry out a search, or the `points` of one; return how many runs failed and why it ended early, if it did."""
@@ -226,6 +231,8 @@ class _UnderWay:
         """Enter the record that a run has left into the ledger; write one for a worker that died before it could."""
         token = outcome.token if isinstance(outcome, Ended) else 0
         if isinstance(outcome, WorkerDiedError):
+            for draft in (self._folder / "runs").glob(f".{spec.fingerprint}-*"):
+                shutil.rmtree(draft, ignore_errors=True)  # what it was writing when it died
             lease = take(self._folder / LEASES, spec.fingerprint)  # should it not be quite dead, it comes too late
             token = lease.token
             record = RunRecord(
