@@ -193,11 +193,11 @@ class _UnderWay:
         return (self._folder / "runs" / fingerprint / "rankings.parquet").exists()
 
     def _do(self, executor: Executor, jobs: Sequence[Job]) -> None:
-        """Carry jobs out, those again whose worker died; raise what stops a sweep."""
+        """Carry jobs out, those again that failed of what may pass; raise what stops a sweep."""
         for left in range(self._settings.retries, -1, -1):
             again = []
             for job, outcome in executor.carry_out(jobs, self._listener.preparing):
-                if left and isinstance(outcome, WorkerDiedError):
+                if left and may_pass(type(outcome).__name__):
                     again.append(job)
                 elif isinstance(outcome, WinnowError) and not isinstance(outcome, NumericError):
                     raise outcome
