@@ -22,7 +22,7 @@ import pandas as pd
 import harness.sweep
 from harness.config import load_sweep
 from harness.executors.local import LocalExecutor
-from harness.pipeline import RunJob
+from harness.jobs import RunJob
 from harness.record import METRICS, EvaluatedSplit, RunRecord, write_record
 from harness.spec import RunSpec
 from harness.store import Store

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.record import Point, RunRecord, record_of
+from harness.record import RunRecord, record_of
 from harness.spec import BudgetSpec, PlannedRun
+from harness.sweep_files import Point
 
 __all__ = ["refusal", "seconds_of"]
 

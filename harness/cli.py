@@ -28,9 +28,10 @@ from harness.reproduce_command import add_reproduce, reproduce_text
 from harness.track_command import add_track, add_tracking_uri, destination_of, track_text
 
 if TYPE_CHECKING:
-    from harness.record import Point, RunRecord
+    from harness.record import RunRecord
     from harness.reporting.report import ReportPaths
     from harness.spec import SweepSpec
+    from harness.sweep_files import Point
 
 __all__ = ["main"]
 
@@ -343,7 +344,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _listed(path: Path | None, spec: "SweepSpec") -> "list[Point] | None":
-    from harness.record import read_points_file
+    from harness.sweep_files import read_points_file
 
     if path is None:
         return None

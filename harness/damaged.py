@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from harness.errors import StorageError, storage_error
-from harness.record import read_per_query, read_points, read_record
+from harness.record import read_per_query, read_record
 from harness.sums import SUMS, differing, set_aside
+from harness.sweep_files import read_points
 
 __all__ = ["DAMAGED", "set_damaged_points_aside", "set_damaged_runs_aside"]
 

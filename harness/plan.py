@@ -11,7 +11,7 @@ from harness.amendments import changes, differences
 from harness.errors import StorageError
 from harness.evaluation.sets import expanded, numbered
 from harness.fingerprint import canonical, digest
-from harness.record import RunRecord, read_plan, read_record, read_sweep, write_text
+from harness.record import RunRecord, read_record, write_text
 from harness.registry import BASES, DATASETS, TEACHERS, Registry
 from harness.spec import (
     Amendment,
@@ -24,6 +24,7 @@ from harness.spec import (
     SweepPlan,
     SweepSpec,
 )
+from harness.sweep_files import read_plan, read_sweep
 
 __all__ = [
     "Estimate",

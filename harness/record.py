@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from harness.errors import StorageError, storage_error
 from harness.measures import AuditRecord, BatchingRecord, Histograms, RefreshRecord, Yield
 from harness.run_tables import LongTables, write_negatives, write_rankings
-from harness.spec import ArmSpec, MetricName, PlannedRun, RunSpec, Spec, SweepPlan
+from harness.spec import MetricName, PlannedRun, RunSpec, Spec, SweepPlan
 from harness.store import sync, write_file
 from harness.sums import require_intact, write_sums
 
@@ -31,24 +31,16 @@ __all__ = [
     "Failure",
     "Histograms",
     "MemoryRetry",
-    "Point",
     "RunRecord",
-    "SearchEnd",
     "Stopping",
     "Yield",
+    "absent",
     "failed_before",
     "read_per_query",
-    "read_plan",
-    "read_points",
-    "read_points_file",
     "read_record",
     "read_records",
-    "read_search_end",
-    "read_sweep",
     "record_of",
-    "write_points",
     "write_record",
-    "write_search_end",
     "write_text",
 ]
 
@@ -69,7 +61,8 @@ TRACE_COLUMNS = ("epoch", "query_id", "document_id", "loss", "positive", "negati
 """Columns of `trace.parquet`: one row each time that a training pair, by query and positive, was in a batch."""
 
 
-def _absent(value: object) -> bool:
+def absent(value: object) -> bool:
+    """Tell a value that is not there, as fields use it that are then not written."""
     return value is None or value in ({}, "", ())
 
 
@@ -90,8 +83,8 @@ class Environment(Spec):
     packages: dict[str, str]
     commit: str
     dirty: bool
-    lock: Annotated[str, Field(exclude_if=_absent)] = ""
-    diff: Annotated[str, Field(exclude_if=_absent)] = ""
+    lock: Annotated[str, Field(exclude_if=absent)] = ""
+    diff: Annotated[str, Field(exclude_if=absent)] = ""
 
 
 class Failure(Spec):
@@ -156,7 +149,7 @@ class RunRecord(Spec):
     fingerprint: str
     spec: RunSpec
     metrics: dict[str, dict[str, float]] = Field(default_factory=dict)
-    evaluated: dict[str, EvaluatedSplit] = Field(default_factory=dict, exclude_if=_absent)
+    evaluated: dict[str, EvaluatedSplit] = Field(default_factory=dict, exclude_if=absent)
     steps: int = 0
     pairs: int = 0
     pairs_hash: str = ""
@@ -164,15 +157,15 @@ class RunRecord(Spec):
     yields: Yield | None = None
     audit: AuditRecord | None = None
     losses: tuple[float, ...] = ()
-    refresh: Annotated[RefreshRecord | None, Field(exclude_if=_absent)] = None
-    batching: Annotated[BatchingRecord | None, Field(exclude_if=_absent)] = None
+    refresh: Annotated[RefreshRecord | None, Field(exclude_if=absent)] = None
+    batching: Annotated[BatchingRecord | None, Field(exclude_if=absent)] = None
     hashes: dict[str, str] = Field(default_factory=dict)
     timings: dict[str, float] = Field(default_factory=dict)
     environment: Environment | None = None
     failure: Failure | None = None
-    stopping: Annotated[Stopping | None, Field(exclude_if=_absent)] = None
-    memory: Annotated[MemoryRetry | None, Field(exclude_if=_absent)] = None
-    earlier: Annotated[tuple[Attempt, ...], Field(exclude_if=_absent)] = ()
+    stopping: Annotated[Stopping | None, Field(exclude_if=absent)] = None
+    memory: Annotated[MemoryRetry | None, Field(exclude_if=absent)] = None
+    earlier: Annotated[tuple[Attempt, ...], Field(exclude_if=absent)] = ()
     schema_version: Literal[1] = 1
 
 
@@ -289,127 +282,10 @@ def read_per_query(folder: Path) -> "pd.DataFrame":
     return frame
 
 
-def _zero(value: object) -> bool:
-    return value == 0
-
-
-class Point(Spec):
-    """One point that a search asked for: its values, the arm that they make, and its runs.
-
-    `origin` is the digest of the search that asked, where asking again need not give the same
-    digits. `pruned_after` counts the runs after which it was given up, 0 for one that was not;
-    the others of `runs` were then not carried out. `seconds` of wall-clock time are kept where
-    the search has a budget of them.
-    """
-
-    number: int
-    values: dict[str, float | int]
-    arm: ArmSpec
-    runs: tuple[PlannedRun, ...]
-    origin: Annotated[str, Field(exclude_if=_absent)] = ""
-    pruned_after: Annotated[int, Field(exclude_if=_zero)] = 0
-    seconds: Annotated[float | None, Field(exclude_if=_absent)] = None
-
-
-def read_points(results: Path) -> list[Point]:
-    """Read the points of a sweep's search from `points.jsonl`, in the order in which they were asked for."""
-    path = results / "points.jsonl"
-    return read_points_file(path) if path.exists() else []
-
-
-def read_points_file(path: Path) -> list[Point]:
-    """Read a list of points, one a line; raise StorageError if it is missing or malformed."""
-    try:
-        points = [Point.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read: {error}"
-        raise StorageError(message) from error
-    except ValidationError as error:
-        message = f"{path} holds a line that is no point: {str(error).splitlines()[0]}"
-        raise StorageError(message) from error
-    _require_plain_names(path, [run.fingerprint for point in points for run in point.runs])
-    return points
-
-
-def write_points(results: Path, points: list[Point]) -> None:
-    """Write the points asked for so far."""
-    write_text(results / "points.jsonl", "".join(point.model_dump_json() + "\n" for point in points))
-
-
-class SearchEnd(Spec):
-    """That a search ended after `tried` of its points, and why."""
-
-    tried: int
-    planned: int
-    why: str
-
-
-_END = "search.json"
-
-
-def write_search_end(results: Path, end: SearchEnd | None) -> None:
-    """Keep why a search ended before its last point; None if it did not."""
-    path = results / _END
-    if end is None:
-        path.unlink(missing_ok=True)
-    else:
-        write_text(path, end.model_dump_json(indent=1) + "\n")
-
-
-def read_search_end(results: Path) -> SearchEnd | None:
-    """Read why a search ended before its last point; None if it did not, or is under way."""
-    path = results / _END
-    if not path.exists():
-        return None
-    try:
-        return SearchEnd.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        message = f"{path} does not say how a search ended: {str(error).splitlines()[0]}"
-        raise StorageError(message) from error
-
-
-def read_sweep(results: Path) -> SweepPlan:
-    """Read a sweep's plan together with the points that its search has asked for, as further arms and runs.
-
-    Points that were given up are left out: they were judged on part of their runs.
-    """
-    plan = read_plan(results)
-    points = [point for point in read_points(results) if not point.pruned_after]
-    return plan.model_copy(
-        update={
-            "arms": (*plan.arms, *(point.arm for point in points)),
-            "runs": (*plan.runs, *(run for point in points for run in point.runs)),
-        }
-    )
-
-
 def record_of(folder: Path, run: PlannedRun) -> RunRecord | None:
     """Return the record of a run, None if there is none yet."""
     path = folder / "runs" / run.fingerprint
     return read_record(path) if (path / "record.json").exists() else None
-
-
-def read_plan(results: Path) -> SweepPlan:
-    """Read `plan.json` of a sweep; raise StorageError if it is missing or malformed."""
-    path = results / "plan.json"
-    try:
-        plan = SweepPlan.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        message = f"{path} is missing: is {results} the results folder of a sweep?"
-        raise StorageError(message) from error
-    except (ValidationError, UnicodeDecodeError) as error:
-        message = f"{path} is not a plan: {str(error).splitlines()[0]}"
-        raise StorageError(message) from error
-    _require_plain_names(path, [plan.name, *(run.fingerprint for run in plan.runs)])
-    return plan
-
-
-def _require_plain_names(path: Path, names: list[str]) -> None:
-    """Raise StorageError for a name that becomes part of a path and leads out of its folder."""
-    for name in names:
-        if not name or name.startswith(".") or set(name) & set("/\\\0"):
-            message = f"{path} names {name[:60]!r}, which cannot name a folder"
-            raise StorageError(message)
 
 
 def read_records(results: Path, plan: SweepPlan) -> Iterator[RunRecord]:

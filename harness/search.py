@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from harness.config import with_values
 from harness.errors import ConfigError
 from harness.fingerprint import digest
-from harness.record import Point
 from harness.seeding import derive_seed
 from harness.spec import ArmSpec, RangeSpec, Sampler, SearchSpec
+from harness.sweep_files import Point
 
 if TYPE_CHECKING:
     import optuna

@@ -10,9 +10,10 @@ from harness.guarding import GuardedDev
 from harness.objectives import dev_metric, mean_minimised
 from harness.plan import expand
 from harness.pruning import Pruner
-from harness.record import Point, RunRecord, SearchEnd, read_points, record_of, write_points, write_search_end
+from harness.record import RunRecord, record_of
 from harness.search import Listed, Search
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepSpec
+from harness.sweep_files import Point, SearchEnd, read_points, write_points, write_search_end
 
 __all__ = ["Searching"]
 

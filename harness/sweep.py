@@ -18,16 +18,18 @@ from harness.executors.place import Place, devices
 from harness.executors.ray_cluster import RayExecutor
 from harness.failures import may_pass
 from harness.fingerprint import canonical
+from harness.jobs import LEASES, Ended, Preparation, RunJob
 from harness.leases import take
 from harness.ledger import Ledger
-from harness.pipeline import LEASES, Ended, Preparation, RunJob, looked_at
+from harness.pipeline import looked_at
 from harness.plan import keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob, queries_folder
-from harness.record import Failure, Point, RunRecord, SearchEnd, failed_before, write_record
+from harness.record import Failure, RunRecord, failed_before, write_record
 from harness.searching import Searching
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
+from harness.sweep_files import Point, SearchEnd
 
 __all__ = ["Listener", "Outcome", "Settings", "carry_out", "carry_out_runs"]
 

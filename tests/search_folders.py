@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from harness.measures import AuditRecord, Histograms
-from harness.record import METRICS, Failure, Point, RunRecord, SearchEnd, record_of, write_record
+from harness.record import METRICS, Failure, RunRecord, record_of, write_record
 from harness.searching import Runs, Searching
 from harness.spec import ArmSpec, Component, MiningSpec, RangeSpec, RunSpec, SearchSpec, SweepSpec, TrainingSpec
+from harness.sweep_files import Point, SearchEnd
 
 TEMPLATE = ArmSpec(
     name="tuned",

@@ -9,8 +9,9 @@ from harness.amendments import changes
 from harness.config import load_sweep
 from harness.errors import ConfigError
 from harness.plan import chosen_hash, keep, make_plan
-from harness.record import Point, RunRecord, read_plan, write_points, write_record
+from harness.record import RunRecord, write_record
 from harness.spec import Amendment, Component, PlannedRun, RangeSpec, SearchSpec, SplitRoles, SweepSpec
+from harness.sweep_files import Point, read_plan, write_points
 
 ROOT = Path(__file__).parent.parent
 SYNTHETIC = Component(name="synthetic", params={"queries": 40, "documents": 240})

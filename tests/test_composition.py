@@ -8,7 +8,8 @@ from harness.collection import Collection
 from harness.composition import Composer
 from harness.errors import NumericError
 from harness.mining.base import PADDING
-from harness.pipeline import Mined, mine, run
+from harness.pairs import Mined, mine
+from harness.pipeline import run
 from harness.plan import differences
 from harness.sources.kept import load_collection
 from harness.spec import (

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from harness.collection import Collection, Judgements
-from harness.pipeline import _known, _training_data, mine, run
+from harness.pairs import mine
+from harness.pipeline import _known, _training_data, run
 from harness.spec import ArmSpec, Component, RunSpec, TrainingSpec
 from harness.store import Store
 from harness.teachers.base import Workspace

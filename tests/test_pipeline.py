@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness import pipeline
+from harness import jobs, pipeline
 from harness.collection import Collection
 from harness.environment import installed
 from harness.errors import DataError, StorageError
+from harness.jobs import LEASES, Ended, Preparation, RunJob
 from harness.leases import LeaseLostError, take
-from harness.pipeline import LEASES, Ended, Preparation, RunJob, attempt, looked_at, mine, run
+from harness.pairs import mine
+from harness.pipeline import attempt, looked_at, run
 from harness.record import PER_QUERY_COLUMNS, MemoryRetry, read_per_query, read_record
 from harness.registry import BASES
 from harness.sources.kept import load_collection, read, write
@@ -263,7 +265,8 @@ def test_early_stopping_records_its_looks_at_dev_and_reads_no_test_query(work, m
 
 def test_a_collection_without_dev_refuses_early_stopping_before_anything_is_loaded(work, collection, monkeypatch):
     judgements = {name: rows for name, rows in collection.splits.items() if name != "dev"}
-    monkeypatch.setattr(pipeline, "load_collection", lambda *_: replace(collection, splits=judgements))
+    for module in (pipeline, jobs):
+        monkeypatch.setattr(module, "load_collection", lambda *_: replace(collection, splits=judgements))
     monkeypatch.setattr(Static, "load", lambda *_, **__: pytest.fail("loaded"))
 
     with pytest.raises(DataError, match=r"early_stopping needs dev queries to look at, and .* has none"):

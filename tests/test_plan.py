@@ -6,7 +6,7 @@ import pytest
 from harness.config import load_sweep
 from harness.errors import StorageError
 from harness.plan import dataset_names, differences, estimate, expand, keep, make_plan, statuses
-from harness.record import RunRecord, read_plan, write_record
+from harness.record import RunRecord, write_record
 from harness.spec import (
     Component,
     ConfirmSpec,
@@ -18,6 +18,7 @@ from harness.spec import (
     SweepSpec,
     TrainingSpec,
 )
+from harness.sweep_files import read_plan
 
 SWEEPS = Path(__file__).parent.parent / "sweeps"
 

@@ -9,7 +9,8 @@ from harness import run_tables
 from harness.collection import Collection, Judgements
 from harness.composition import Composer
 from harness.evaluation.rankings import evaluate_split, ranked_split
-from harness.pipeline import attempt, mine
+from harness.pairs import mine
+from harness.pipeline import attempt
 from harness.record import read_per_query
 from harness.run_tables import (
     NEGATIVE_COLUMNS,

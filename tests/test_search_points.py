@@ -9,9 +9,9 @@ from typing import get_args
 
 import pytest
 
-from harness.record import Point
 from harness.search import Search, _population
 from harness.spec import ArmSpec, Component, MiningSpec, RangeSpec, Sampler, SearchSpec, TrainingSpec
+from harness.sweep_files import Point
 
 TEMPLATE = ArmSpec(
     name="tuned",

@@ -9,8 +9,9 @@ from search_folders import TEMPLATE, Bench, share_of, sweep
 
 from harness.budget import seconds_of
 from harness.errors import ConfigError
-from harness.record import Attempt, SearchEnd, read_points, read_record, read_search_end, read_sweep, write_points
-from harness.record import read_points_file as read_list
+from harness.record import Attempt, read_record
+from harness.sweep_files import SearchEnd, read_points, read_search_end, read_sweep, write_points
+from harness.sweep_files import read_points_file as read_list
 
 KEPT = "points.jsonl"
 

@@ -14,8 +14,9 @@ import pytest
 from harness.config import load_sweep
 from harness.executors.base import WorkerDiedError
 from harness.plan import expand
-from harness.record import Attempt, read_points, read_sweep
+from harness.record import Attempt
 from harness.sweep import Listener, Settings, _UnderWay
+from harness.sweep_files import read_points, read_sweep
 
 SWEEP = """
 name: toy

@@ -10,7 +10,7 @@ from harness.exchange.manifest import Manifest, made_with, write_manifest
 from harness.exchange.staging import Staging, take_all
 from harness.exchange.trec_files import write_qrels, write_runs
 from harness.fingerprint import file_digest
-from harness.record import read_sweep
+from harness.sweep_files import read_sweep
 
 __all__ = ["Bundled", "bundle", "write_tables"]
 

@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from harness.errors import DataError
-from harness.record import Environment, RunRecord, read_per_query, read_record, read_sweep, write_text
+from harness.record import Environment, RunRecord, read_per_query, read_record, write_text
 from harness.spec import PlannedRun, Spec
+from harness.sweep_files import read_sweep
 
 __all__ = [
     "FACTOR",

@@ -12,8 +12,9 @@ from harness.exchange.manifest import Manifest
 from harness.exchange.trec_files import read_frame
 from harness.fingerprint import digest
 from harness.plan import UNCHOSEN, dataset_names
-from harness.record import RunRecord, read_record, read_sweep
+from harness.record import RunRecord, read_record
 from harness.spec import PlannedRun, SweepPlan
+from harness.sweep_files import read_sweep
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,10 @@ from harness.errors import ConfigError, DataError
 from harness.exchange.differing import Differing, differing
 from harness.exchange.expected import FILE, Expected, ExpectedRun, expected_of, read_expected
 from harness.plan import expand, fixed_arms
-from harness.record import RunRecord, read_plan, read_points, read_sweep, record_of
+from harness.record import RunRecord, record_of
 from harness.seeding import generator
 from harness.spec import PlannedRun, RunSpec, SweepPlan, SweepSpec
+from harness.sweep_files import read_plan, read_points, read_sweep
 
 __all__ = ["Reproduction", "Task", "checked", "sweep_of", "task_of"]
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from harness.errors import ConfigError
 from harness.plan import dataset_names
-from harness.record import RunRecord, read_record, read_sweep
+from harness.record import RunRecord, read_record
 from harness.registry import unknown_name
 from harness.spec import SweepPlan
+from harness.sweep_files import read_sweep
 
 __all__ = ["Member", "Side", "side_of"]
 

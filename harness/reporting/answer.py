@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.record import read_points, read_search_end
 from harness.reporting import notation
 from harness.reporting.comparisons import dev_score
 from harness.reporting.tables import Analysis, OverallRow
 from harness.spec import MiningSpec
 from harness.stats import rank_correlation
+from harness.sweep_files import read_points, read_search_end
 
 __all__ = ["Answer", "Sentence", "answer", "plain_text"]
 

@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from harness.errors import DataError, StorageError
 from harness.guarding import answers_of
-from harness.record import RunRecord, read_per_query, read_record, read_sweep
+from harness.record import RunRecord, read_per_query, read_record
 from harness.spec import ArmSpec, PlannedRun, SweepPlan
+from harness.sweep_files import read_sweep
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,9 @@ from typing import Self
 
 from harness.errors import StorageError, WinnowError
 from harness.fingerprint import digest
-from harness.record import RunRecord, read_record, read_sweep
+from harness.record import RunRecord, read_record
 from harness.spec import PlannedRun, SweepPlan
+from harness.sweep_files import read_sweep
 from harness.tracking.destination import Destination
 from harness.tracking.entries import (
     HASH_LENGTH,

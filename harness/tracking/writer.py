@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.record import read_sweep
 from harness.spec import PlannedRun
+from harness.sweep_files import read_sweep
 from harness.tracking.destination import DATABASE, Destination
 from harness.tracking.mirror import Figure, Mirror, Summary, one_line, result_of
 from harness.tracking.outbox import Entry, entries_after, read_position, write_position

@@ -11,8 +11,9 @@ from harness.errors import ConfigError
 from harness.exchange.comparing import compare
 from harness.exchange.differing import ABSENT, FOLLOWS, Differing, differing
 from harness.exchange.sides import side_of
-from harness.record import read_per_query, read_plan, read_record
+from harness.record import read_per_query, read_record
 from harness.stats import benjamini_hochberg
+from harness.sweep_files import read_plan
 from tests.exchange.exchanged import Ranked
 
 ARMS = (

@@ -12,7 +12,7 @@ from harness.errors import ConfigError, DataError, RunsFailedError
 from harness.exchange.expected import FACTOR, FILE, Expected, expected_of, read_expected, tolerance, write_expected
 from harness.exchange.reproduction import Task, checked, sweep_of, task_of
 from harness.plan import make_plan
-from harness.record import read_plan
+from harness.sweep_files import read_plan
 from tests.reporting.synthetic import Arm, Sweep, mined
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ import pytest
 from inline import ONE_RUN, carried_out, copied, kept
 
 from harness.errors import StorageError
-from harness.record import read_sweep
 from harness.reporting.results import read_results
 from harness.sums import SUMS, require_intact
+from harness.sweep_files import read_sweep
 from harness.training.checkpoints import Checkpoints
 
 

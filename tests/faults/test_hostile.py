@@ -9,8 +9,8 @@ from inline import copied, sweep_file
 from harness.cli import main
 from harness.errors import StorageError
 from harness.printable import printable
-from harness.record import read_plan, read_points
 from harness.reporting.report import write_report
+from harness.sweep_files import read_plan, read_points
 
 
 @pytest.mark.parametrize("name", ["../../gone", "/etc/gone", "..", "a\\b", ".hidden", ""])

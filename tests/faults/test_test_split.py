@@ -8,7 +8,8 @@ from inline import carried_out
 
 import harness.pipeline
 from harness.evaluation.model import SPLITS
-from harness.record import read_points, read_record
+from harness.record import read_record
+from harness.sweep_files import read_points
 
 
 @pytest.mark.fault_sweep

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from harness.record import Point, read_plan, write_points, write_text
+from harness.record import write_text
 from harness.seeding import generator
 from harness.store import write_file
+from harness.sweep_files import Point, read_plan, write_points
 
 PAIRS, WIDTH, DEPTH = 60, 4, 10
 

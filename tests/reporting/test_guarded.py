@@ -10,9 +10,10 @@ from synthetic import QUICKSTART, Arm, Sweep, mined
 
 from harness.errors import ConfigError, DataError, StorageError
 from harness.guarding import GuardedDev, answers_of
-from harness.record import read_per_query, read_plan
+from harness.record import read_per_query
 from harness.reporting.tables import analyse
 from harness.spec import GuardSpec, PlannedRun, RangeSpec, SearchSpec, SweepPlan
+from harness.sweep_files import read_plan
 
 POINTS = tuple(
     Arm(f"tuned #{n} (share={s})", mined("topk_percpos", share=s), 0.5 + s / 5) for n, s in enumerate((0.5, 0.7, 0.9))

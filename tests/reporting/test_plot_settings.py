@@ -7,13 +7,14 @@ import synthetic_tables as tables
 from synthetic import QUICKSTART, Arm, Sweep, mined, spec_of
 
 from harness.objectives import on_front
-from harness.record import SearchEnd, Stopping, read_points, write_points, write_search_end
+from harness.record import Stopping
 from harness.reporting import comparisons
 from harness.reporting.answer import _search
 from harness.reporting.plots import learning, search_points, sensitivity, teachers_by_bases
 from harness.reporting.plots.search_points import Searched, importances
 from harness.reporting.tables import analyse
 from harness.spec import RangeSpec, SearchSpec, TrainingSpec
+from harness.sweep_files import SearchEnd, read_points, write_points, write_search_end
 
 SHARES = tuple(
     Arm(f"share {share}", mined("topk_percpos", share=share), level, dirt)

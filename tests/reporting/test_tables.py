@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from synthetic import QUICKSTART, Arm, Sweep, mined
 
-from harness.record import read_plan, write_text
+from harness.record import write_text
 from harness.reporting.tables import Analysis, analyse
 from harness.spec import Comparison, RangeSpec, SearchSpec
 from harness.stats import holm, verdict
+from harness.sweep_files import read_plan
 
 FEW = QUICKSTART[2:6]
 SMALL = Sweep(arms=FEW, test=60, dev=30)

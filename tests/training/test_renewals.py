@@ -10,7 +10,8 @@ from harness.composition import RepeatedMining
 from harness.errors import ConfigError
 from harness.losses.info_nce import InfoNCE
 from harness.mining.base import PADDING
-from harness.pipeline import _training_data, mine, run
+from harness.pairs import mine
+from harness.pipeline import _training_data, run
 from harness.registry import BASES
 from harness.sources.kept import load_collection
 from harness.spec import STRICT, RunSpec, TrainingSpec

@@ -6,7 +6,8 @@ from dataclasses import asdict
 import pytest
 
 from harness.losses.info_nce import InfoNCE
-from harness.pipeline import _training_data, mine
+from harness.pairs import mine
+from harness.pipeline import _training_data
 from harness.sources.kept import load_collection
 from harness.spec import Component, RunSpec
 from harness.store import Store

@@ -9,7 +9,8 @@ from harness.collection import Collection
 from harness.errors import ConfigError, NumericError
 from harness.evaluation.model import evaluate
 from harness.losses.info_nce import InfoNCE
-from harness.pipeline import _training_data, mine, run
+from harness.pairs import mine
+from harness.pipeline import _training_data, run
 from harness.registry import BASES
 from harness.sources.kept import load_collection
 from harness.store import Store

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.objectives import MINIMISED, on_front
-from harness.record import read_points
 from harness.reporting import notation
 from harness.reporting.comparisons import dev_score, minimised_score
 from harness.reporting.figures import drawing_style
@@ -12,6 +11,7 @@ from harness.reporting.plots.layout import Margins, few_ticks, log_scale, panel_
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.tables import Analysis
 from harness.spec import Minimised, RangeSpec
+from harness.sweep_files import read_points
 
 if TYPE_CHECKING:
     import optuna
