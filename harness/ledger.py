@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from harness.errors import StorageError, storage_error
-from harness.record import RunRecord, read_record
+from harness.record import RunRecord, parse_record, read_record
 from harness.spec import Spec
 from harness.store import sync
 
@@ -61,21 +61,21 @@ class Ledger:
 
     def record(self, fingerprint: str) -> RunRecord:
         """Read the record of a run; raise StorageError if it is not the one that the ledger knows."""
-        folder = self._runs / fingerprint
-        last = self._last.get(fingerprint)
-        found = _digest(folder)
+        path = self._runs / fingerprint / "record.json"
+        content = _content(path)
+        last, found = self._last.get(fingerprint), hashlib.sha256(content).hexdigest()
         if last is not None and last.digest != found:
             message = (
-                f"{folder / 'record.json'} has the SHA-256 {found}, but {self._path} says {last.digest}: it was changed"
+                f"{path} has the SHA-256 {found}, but {self._path} says {last.digest}: it was changed"
                 " or damaged after the run had ended; put the original back, or delete its folder to run it again"
             )
             raise StorageError(message)
-        return read_record(folder)
+        return parse_record(content, path)
 
     def add(self, fingerprint: str, token: int = 0) -> RunRecord:
         """Add a line for the record that a run has just left, unless it has one; return the record."""
         folder = self._runs / fingerprint
-        record, digest = read_record(folder), _digest(folder)
+        record, digest = read_record(folder), hashlib.sha256(_content(folder / "record.json")).hexdigest()
         self._there.add(fingerprint)
         last = self._last.get(fingerprint)
         if last is None or last.digest != digest:
@@ -137,11 +137,10 @@ class Ledger:
         self._know(entry)
 
 
-def _digest(folder: Path) -> str:
-    """Return the SHA-256 of a run's record; raise StorageError if there is none."""
-    path = folder / "record.json"
+def _content(path: Path) -> bytes:
+    """Return the bytes of a run's record; raise StorageError if there is none."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return path.read_bytes()
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         raise StorageError(message) from error

@@ -36,6 +36,7 @@ __all__ = [
     "Yield",
     "absent",
     "failed_before",
+    "parse_record",
     "read_per_query",
     "read_record",
     "read_records",
@@ -252,11 +253,17 @@ def read_record(folder: Path) -> RunRecord:
     path = folder / "record.json"
     require_intact(path)
     try:
-        return RunRecord.model_validate_json(path.read_text(encoding="utf-8"))
+        return parse_record(path.read_bytes(), path)
     except FileNotFoundError as error:
         message = f"{path} is missing"
         raise StorageError(message) from error
-    except (ValidationError, UnicodeDecodeError) as error:
+
+
+def parse_record(content: bytes, path: Path) -> RunRecord:
+    """Return the record that the content of `path` is; raise StorageError if it is none."""
+    try:
+        return RunRecord.model_validate_json(content)
+    except ValidationError as error:
         message = f"{path} is not a run record: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
 

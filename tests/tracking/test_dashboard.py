@@ -73,10 +73,12 @@ def test_a_command_that_is_killed_takes_its_server_along(root: Path, results: Pa
     rebuild(Destination(root), results)
     port = free_port()
     log = root / "ui.log"
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a command under nohup rightly lives on
     with log.open("wb") as output:
         main = "import sys; from harness.cli import main; sys.exit(main())"
         arguments = ["ui", "--port", str(port), "--results", str(root)]
         ui = subprocess.Popen([sys.executable, "-c", main, *arguments], stdout=output, stderr=output)
+    signal.signal(signal.SIGHUP, before)
     deadline = time.monotonic() + 60
     while not answers(port):
         assert time.monotonic() < deadline, log.read_text()
