@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -21,6 +21,7 @@ import pandas as pd
 
 import harness.sweep
 from harness.config import load_sweep
+from harness.executors.base import unheard
 from harness.executors.local import LocalExecutor
 from harness.jobs import RunJob
 from harness.record import METRICS, EvaluatedSplit, RunRecord, write_record
@@ -69,10 +70,13 @@ class NoTraining:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def carry_out(self, jobs: Sequence[Any], progress: object) -> Iterator[tuple[Any, object]]:
+    def carry_out(
+        self, jobs: Sequence[Any], progress: object, begun: Callable[[Any], None] = unheard
+    ) -> Iterator[tuple[Any, object]]:
         """Carry out what is no run as it is, and record a made-up result for each run."""
         del progress
         for job in jobs:
+            begun(job)
             yield job, recorded(job.spec, job.runs) if isinstance(job, RunJob) else job(self._work)
 
 

@@ -126,6 +126,10 @@ class Bystander(Listener):
             self._outbox.append("planned")
             self._process = MirrorProcess(self._results, self._destination)
 
+    def started(self, run: PlannedRun) -> None:
+        """Put into the outbox that a run is under way."""
+        self._put("started", run=run.fingerprint)
+
     def ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
         """Put a run into the outbox; one that has finished `before` is there already, or was not tracked."""
         del before
@@ -184,6 +188,11 @@ class Everyone(Listener):
         """Tell all."""
         for listener in self._listeners:
             listener.preparing(what, done, total)
+
+    def started(self, run: PlannedRun) -> None:
+        """Tell all."""
+        for listener in self._listeners:
+            listener.started(run)
 
     def ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
         """Tell all."""

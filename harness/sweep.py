@@ -61,6 +61,9 @@ class Listener:
     def preparing(self, what: str, done: int, total: int) -> None:
         """Hear how far a preparation is."""
 
+    def started(self, run: PlannedRun) -> None:
+        """Hear that a run is begun, or begun again."""
+
     def ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
         """Hear that a run has finished or failed, now or `before` this call."""
 
@@ -224,7 +227,12 @@ class _UnderWay:
         self._prepare(executor, specs)
         minutes = self._settings.checkpoint_minutes
         jobs = [RunJob(spec, self._folder / "runs", checkpoint_minutes=minutes) for spec in specs]
-        for job, outcome in executor.carry_out(jobs, self._listener.preparing):
+
+        def begun(job: RunJob) -> None:
+            for run in sharing[job.spec.fingerprint]:
+                self._listener.started(run)
+
+        for job, outcome in executor.carry_out(jobs, self._listener.preparing, begun):
             record = self._recorded(job.spec, outcome)
             for run in sharing[job.spec.fingerprint]:
                 yield run, record

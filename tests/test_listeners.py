@@ -43,9 +43,11 @@ def test_what_a_sweep_does_is_in_the_outbox_at_once(tmp_path: Path) -> None:
 
     bystander.planned(PLAN, 4)
     bystander.ended(PLAN.runs[0], first, before=True)
+    bystander.started(PLAN.runs[1])
     bystander.ended(PLAN.runs[1], failed(second.spec), before=False)
 
-    runs = [("finished", first.fingerprint), ("failed", second.fingerprint)]
+    second_run = [(kind, second.fingerprint) for kind in ("started", "failed")]
+    runs = [("finished", first.fingerprint), *second_run]
     assert kinds(tmp_path) == [("planned", ""), *runs]
     assert Sender.waited == []
     bystander.leave()

@@ -14,7 +14,11 @@ from harness.sweep import Listener, Settings, _UnderWay
 
 class Heard(Listener):
     def __init__(self):
+        self.starts = []
         self.ends = []
+
+    def started(self, run):
+        self.starts.append(run.seed)
 
     def ended(self, run, record, *, before):
         self.ends.append((run.seed, record.status, before))
@@ -27,13 +31,14 @@ class Shaky:
         self.deaths, self.folder, self.failing = dict(deaths), folder, failing
         self.tried = []
 
-    def carry_out(self, jobs, progress):
+    def carry_out(self, jobs, progress, begun=None):
         for job in jobs:
             if not hasattr(job, "spec"):
                 yield job, None
                 continue
             seed = job.spec.seed
             self.tried.append(seed)
+            begun(job)
             if self.deaths.get(seed, 0) > 0:
                 self.deaths[seed] -= 1
                 yield job, WorkerDiedError("killed", 2.0)
@@ -59,6 +64,7 @@ def carried_out(folder, retries, deaths, *, failing=()):
     under_way._prepare = lambda executor, specs: None
     runs = expand(spec.arms, spec)
     failed = under_way.run(runs)
+    assert heard.starts == shaky.tried  # each attempt is told of, and nothing else
     return failed, shaky.tried, heard.ends, [read_record(folder / "runs" / run.fingerprint) for run, _ in runs]
 
 

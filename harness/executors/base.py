@@ -1,12 +1,22 @@
 """What an executor must offer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, Self, TypeVar
 
 from harness.errors import WinnowError
 from harness.teachers.base import Progress, Workspace
 
-__all__ = ["Executor", "J", "Job", "MemoryLimitError", "Outcome", "StalledError", "TimeLimitError", "WorkerDiedError"]
+__all__ = [
+    "Executor",
+    "J",
+    "Job",
+    "MemoryLimitError",
+    "Outcome",
+    "StalledError",
+    "TimeLimitError",
+    "WorkerDiedError",
+    "unheard",
+]
 
 
 class WorkerDiedError(WinnowError):
@@ -48,6 +58,10 @@ Outcome = object | WinnowError
 """What a job returned, or why it could not."""
 
 
+def unheard(job: object) -> None:
+    """Take no notice that a job is taken up."""
+
+
 class Executor(Protocol):
     """Carries out jobs, several at a time."""
 
@@ -59,6 +73,8 @@ class Executor(Protocol):
         """End it, at once if there was an error."""
         ...
 
-    def carry_out(self, jobs: Sequence[J], progress: Progress) -> Iterator[tuple[J, Outcome]]:
-        """Yield each job with its outcome, in the order in which they end."""
+    def carry_out(
+        self, jobs: Sequence[J], progress: Progress, begun: Callable[[J], None] = unheard
+    ) -> Iterator[tuple[J, Outcome]]:
+        """Yield each job with its outcome, in the order in which they end; `begun` hears of each that is taken up."""
         ...

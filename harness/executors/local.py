@@ -11,7 +11,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -28,6 +28,7 @@ from harness.executors.base import (
     StalledError,
     TimeLimitError,
     WorkerDiedError,
+    unheard,
 )
 from harness.executors.place import Limits
 from harness.executors.processes import end_group, lead_a_group, resident, surroundings
@@ -112,8 +113,10 @@ class LocalExecutor:
         device = self._devices[number % len(self._devices)] if self._devices else None
         return _Worker(number, self._store, self._logs, device)
 
-    def carry_out(self, jobs: Sequence[J], progress: Progress) -> Iterator[tuple[J, Outcome]]:
-        """Yield each job with its outcome, in the order in which they end."""
+    def carry_out(
+        self, jobs: Sequence[J], progress: Progress, begun: Callable[[J], None] = unheard
+    ) -> Iterator[tuple[J, Outcome]]:
+        """Yield each job with its outcome, in the order in which they end; `begun` hears of each that is taken up."""
         waiting = list(reversed(jobs))
         running: dict[int, tuple[_Worker, J]] = {}
         while waiting or running:
@@ -125,7 +128,10 @@ class LocalExecutor:
                 running[worker.number] = (worker, job)
             ready = set(wait([end for worker, _ in running.values() for end in worker.ends], _TICK))
             for number, (worker, job) in list(running.items()):
+                was_begun = worker.begun
                 outcome = self._outcome(worker, ready, progress)
+                if worker.begun and not was_begun:
+                    begun(job)
                 if outcome is not _GOING_ON:
                     del running[number]
                     worker.job = None

@@ -3,13 +3,13 @@
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self, cast
 
 from harness.errors import ConfigError, WinnowError
-from harness.executors.base import J, Job, Outcome, TimeLimitError, WorkerDiedError
+from harness.executors.base import J, Job, Outcome, TimeLimitError, WorkerDiedError, unheard
 from harness.executors.place import Place
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
@@ -58,8 +58,10 @@ class RayExecutor:
         """Leave the cluster; tasks that are under way end with it."""
         _ray().shutdown()
 
-    def carry_out(self, jobs: Sequence[J], progress: Progress) -> Iterator[tuple[J, Outcome]]:
-        """Yield each job with its outcome, in the order in which they end."""
+    def carry_out(
+        self, jobs: Sequence[J], progress: Progress, begun: Callable[[J], None] = unheard
+    ) -> Iterator[tuple[J, Outcome]]:
+        """Yield each job with its outcome, in the order in which they end; `begun` hears of each handed over."""
         ray = _ray()
         waiting = list(reversed(jobs))
         running: dict[Any, tuple[J, float]] = {}
@@ -67,6 +69,7 @@ class RayExecutor:
             while waiting and len(running) < self._workers:
                 job = waiting.pop()
                 running[self._handed_over(ray, job)] = (job, time.perf_counter())
+                begun(job)
             ready, _ = ray.wait(list(running), timeout=_TICK)
             for task in ready:
                 job, since = running.pop(task)

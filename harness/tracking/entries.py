@@ -23,6 +23,7 @@ __all__ = [
     "group_metrics",
     "histories",
     "loss_history",
+    "place_tags",
     "record_json",
     "run_metrics",
     "run_tags",
@@ -148,18 +149,11 @@ def group_metrics(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
 def run_tags(record: RunRecord, planned: PlannedRun, plan: SweepPlan) -> dict[str, str]:
     """Return the tags of one run; `winnow.record` digests the record, so that a changed one is noticed."""
     mining = record.spec.arm.mining
-    tags = {
-        "winnow.level": "run",
+    tags = place_tags(planned, plan) | {
         "winnow.format": FORMAT,
         "winnow.status": record.status,
-        "winnow.sweep": plan.name,
-        "winnow.plan": plan.hash[:HASH_LENGTH],
-        "winnow.fingerprint": record.fingerprint,
         "winnow.record": hashlib.sha256(record.model_dump_json().encode()).hexdigest()[:HASH_LENGTH],
-        "winnow.arm": planned.arm,
-        "winnow.dataset": planned.dataset,
         "winnow.dataset_digest": record.spec.identities.get("dataset", ""),
-        "winnow.seed": str(planned.seed),
         "winnow.base": _label(record.spec.arm.base),
         "winnow.teacher": _label(mining.teacher) if mining else "none",
         "winnow.miner": _label(mining.miner) if mining else "none",
@@ -170,6 +164,27 @@ def run_tags(record: RunRecord, planned: PlannedRun, plan: SweepPlan) -> dict[st
         tags |= {"winnow.commit": record.environment.commit, "winnow.device": record.environment.device}
     if record.failure:
         tags |= {"winnow.error": f"{record.failure.kind}: {record.failure.message}"}
+    return _kept(tags)
+
+
+def place_tags(planned: PlannedRun, plan: SweepPlan) -> dict[str, str]:
+    """Return the tags that say where a run stands in its sweep; all that is known of one under way."""
+    return _kept(
+        {
+            "winnow.level": "run",
+            "winnow.status": "running",
+            "winnow.sweep": plan.name,
+            "winnow.plan": plan.hash[:HASH_LENGTH],
+            "winnow.fingerprint": planned.fingerprint,
+            "winnow.arm": planned.arm,
+            "winnow.dataset": planned.dataset,
+            "winnow.seed": str(planned.seed),
+        }
+    )
+
+
+def _kept(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return tags as MLflow keeps them: without secrets, shortened, and none that is empty."""
     return {name: shortened(_text(redacted(value)), TAG_LIMIT) for name, value in tags.items() if value}
 
 

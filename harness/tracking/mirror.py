@@ -24,6 +24,7 @@ from harness.tracking.entries import (
     arms_view,
     group_metrics,
     histories,
+    place_tags,
     record_json,
     run_metrics,
     run_tags,
@@ -86,6 +87,7 @@ class _Sweep:
     id: str
     known: dict[Key, StoredRun]
     groups: dict[Key, _Group] = field(default_factory=dict)
+    under_way: set[str] = field(default_factory=set)
 
 
 class Mirror:
@@ -137,6 +139,25 @@ class Mirror:
         known = {_place(run.tags): run for run in existing if run.tags.get("winnow.parent") == id_}
         self._sweep = _Sweep(plan, experiment, id_, known)
 
+    def begin_run(self, planned: PlannedRun, *, started: float) -> None:
+        """Show a run as under way since `started`, in seconds since 1970; an earlier result gives way."""
+        sweep = self._sweep
+        if sweep is None:
+            return
+        tags = place_tags(planned, sweep.plan)
+        known = sweep.known.get(_place(tags))
+        if known and not _is_empty(known):
+            self._store.delete(known)
+            known = None
+        if known:
+            self._store.resume(known.id)
+        else:
+            tags |= {"winnow.parent": sweep.id, "mlflow.parentRunId": _above(sweep, tags)}
+            id_ = self._store.create(sweep.experiment, _name(sweep.plan, tags), tags, started=started)
+            known = StoredRun(id_, sweep.experiment, "RUNNING", tags)
+        sweep.known[_place(tags)] = known
+        sweep.under_way.add(known.id)
+
     def add_run(self, record: RunRecord, planned: PlannedRun, *, ended: float | None = None) -> None:
         """Mirror one run; the same record again changes nothing, another one takes its place.
 
@@ -154,10 +175,18 @@ class Mirror:
         known = sweep.known.get(_place(tags))
         if known and _same(known, tags):
             return
-        if known:
+        if known and not _is_empty(known):
             self._store.delete(known)
-        run = self._create_run(sweep, record, tags, params | {"seed": str(planned.seed)}, ended)
-        sweep.known[_place(tags)] = run  # it may fail now and finish later
+            known = None
+        if known:
+            id_ = known.id
+            self._store.log(id_, Batch(tags=tags), at=ended)
+        else:
+            started = ended - sum(record.timings.values())
+            id_ = self._store.create(sweep.experiment, _name(sweep.plan, tags), tags, started=started)
+        status = self._fill(id_, record, tags["winnow.dataset"], params | {"seed": str(planned.seed)}, ended=ended)
+        sweep.under_way.discard(id_)
+        sweep.known[_place(tags)] = StoredRun(id_, sweep.experiment, status, tags)  # it may fail now and finish later
         if len(group.finished) == len(sweep.plan.seeds):
             self._summarise(group)  # an arm that is complete need not wait for the others
 
@@ -183,7 +212,7 @@ class Mirror:
         """Mark the sweep that is open as killed; without one, do nothing."""
         sweep, self._sweep = self._sweep, None
         if sweep:
-            for run in (*(group.id for group in sweep.groups.values()), sweep.id):
+            for run in (*sweep.under_way, *(group.id for group in sweep.groups.values()), sweep.id):
                 self._store.end(run, "KILLED", at=time.time())
 
     def _without_doubles(self, runs: Iterable[StoredRun]) -> list[StoredRun]:
@@ -228,21 +257,18 @@ class Mirror:
         sweep.groups[key] = group
         return group
 
-    def _create_run(
-        self, sweep: _Sweep, record: RunRecord, tags: dict[str, str], params: dict[str, str], ended: float
-    ) -> StoredRun:
-        started = ended - sum(record.timings.values())
-        run = self._store.create(sweep.experiment, _name(sweep.plan, tags), tags, started=started)
+    def _fill(self, run: str, record: RunRecord, dataset: str, params: dict[str, str], *, ended: float) -> Status:
+        """Write what a record holds into a run that has its tags, and end it; return its status."""
         self._store.write(run, "record.json", record_json(record).encode())
         figure = self._figure(record) if self._figure and record.audit else None
         if figure:
             self._store.write(run, "score_distribution.png", figure)
         self._store.log(run, Batch(run_metrics(record), params, history=histories(record)), at=ended)
-        self._store.use_dataset(run, DatasetUsed(tags["winnow.dataset"], record.spec.identities.get("dataset", "")))
-        # Ended last: a run that is still RUNNING was not written in full, and is written again.
+        self._store.use_dataset(run, DatasetUsed(dataset, record.spec.identities.get("dataset", "")))
+        # Ended last: a run that has a record and is still RUNNING was not written in full, and is written again.
         status: Status = "FINISHED" if record.status == "finished" else "FAILED"
         self._store.end(run, status, at=ended)
-        return StoredRun(run, sweep.experiment, status, tags)
+        return status
 
     def _summarise(self, group: _Group) -> None:
         """Log mean and deviation over the finished seeds, unless the same are there."""
@@ -265,6 +291,17 @@ def _parent(existing: Iterable[StoredRun], plan: SweepPlan) -> StoredRun | None:
 def _place(tags: Mapping[str, str]) -> Key:
     names = ("winnow.arm", "winnow.dataset", "winnow.seed")
     return tuple(tags[name] for name in names if name in tags)
+
+
+def _above(sweep: _Sweep, tags: Mapping[str, str]) -> str:
+    """Return the run of a run's arm; the sweep's where there is none yet."""
+    key = (tags["winnow.arm"], tags["winnow.dataset"])
+    return sweep.groups[key].id if key in sweep.groups else sweep.id
+
+
+def _is_empty(run: StoredRun) -> bool:
+    """Tell whether nothing but its beginning was written of a run."""
+    return "winnow.record" not in run.tags
 
 
 def _is_whole(run: StoredRun) -> bool:

@@ -20,7 +20,7 @@ __all__ = ["NAME", "Entry", "Kind", "Outbox", "entries_after", "read_position", 
 NAME = "outbox.jsonl"
 POSITION = "outbox.position"
 
-Kind = Literal["planned", "finished", "failed", "reported", "interrupted"]
+Kind = Literal["planned", "started", "finished", "failed", "reported", "interrupted"]
 
 
 class Entry(Spec):

@@ -84,10 +84,9 @@ class Writer:
         mirror = self._mirror = self._mirror or Mirror(self._destination, figure=self._figure)
         if not mirror.is_open:
             mirror.open_sweep(read_sweep(self._results))
+        under_way = _under_way(entries)
         for run in dict.fromkeys(entry.run for entry in entries if entry.run):
-            for planned in self._planned(run):
-                if result := result_of(self._results, planned):
-                    mirror.add_run(result[0], planned, ended=result[1])
+            self._send_run(mirror, run, under_way.get(run))
             self.sent += 1
         last = [entry for entry in entries if not entry.run][-1:]
         for entry in last:
@@ -97,6 +96,14 @@ class Writer:
             elif entry.kind == "interrupted":
                 mirror.abandon()
 
+    def _send_run(self, mirror: Mirror, run: str, started: float | None) -> None:
+        """Send the result of a run, or that it is under way since `started`."""
+        for planned in self._planned(run):
+            if started is not None:
+                mirror.begin_run(planned, started=started)
+            elif result := result_of(self._results, planned):
+                mirror.add_run(result[0], planned, ended=result[1])
+
     def _planned(self, run: str) -> list[PlannedRun]:
         """Return every place of the plan that a run fills; a search adds runs as it goes."""
         if run not in self._runs:
@@ -104,6 +111,13 @@ class Writer:
             for planned in read_sweep(self._results).runs:
                 self._runs.setdefault(planned.fingerprint, []).append(planned)
         return self._runs.get(run, [])
+
+
+def _under_way(entries: list[Entry]) -> dict[str, float]:
+    """Return which runs have begun since the sweep was last called and not ended, and when."""
+    since = max((place for place, entry in enumerate(entries) if entry.kind == "planned"), default=0)
+    last = {entry.run: entry for entry in entries[since:] if entry.run}
+    return {run: entry.at for run, entry in last.items() if entry.kind == "started"}
 
 
 def follow(writer: Writer, stopped: Callable[[float], bool], *, patience: float = PATIENCE) -> bool:

@@ -70,10 +70,10 @@ def executor(tmp_path):
 
 
 def test_jobs_come_back_with_what_they_returned_or_why_they_could_not(executor, tmp_path):
-    heard = []
+    heard, begun = [], []
     jobs = [Task("a"), Task("die"), Task("data"), Task("bug"), Task("b", threads=2)]
 
-    answers = dict(executor.carry_out(jobs, lambda *told: heard.append(told)))
+    answers = dict(executor.carry_out(jobs, lambda *told: heard.append(told), begun.append))
 
     assert answers[jobs[0]] == ("a", 1, tmp_path / "store")
     assert answers[jobs[4]] == ("b", 2, tmp_path / "store")
@@ -82,6 +82,7 @@ def test_jobs_come_back_with_what_they_returned_or_why_they_could_not(executor, 
     assert 0 < answers[jobs[1]].seconds < 60
     assert (type(answers[jobs[2]]), str(answers[jobs[2]])) == (DataError, "no data")
     assert (type(answers[jobs[3]]), str(answers[jobs[3]])) == (WinnowError, "ZeroDivisionError: division by zero")
+    assert sorted(begun, key=jobs.index) == jobs
     assert sorted(heard) == [("a", 1, 2), ("b", 1, 2)]
     assert "ZeroDivisionError" in "".join(log.read_text() for log in (tmp_path / "logs").iterdir())
 

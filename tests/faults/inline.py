@@ -34,7 +34,7 @@ class Inline:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def carry_out(self, jobs: Sequence, progress: object) -> Iterator:
+    def carry_out(self, jobs: Sequence, progress: object, begun: object = None) -> Iterator:
         for job in jobs:
             try:
                 yield job, job(self._work)

@@ -1,5 +1,6 @@
 import logging
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -96,6 +97,27 @@ def test_a_run_that_fails_and_then_finishes_appears_once(root: Path, plan: Sweep
 
     assert [run.info.status for run in at(root, "run").values()] == ["FINISHED"]
     assert len([run for run in stored(root) if run.data.tags["winnow.level"] == "run"]) == 1
+
+
+def test_only_what_the_latest_call_of_the_sweep_began_is_under_way(root: Path, plan: SweepPlan, results: Path) -> None:
+    first, second, third, _ = (run.fingerprint for run in plan.runs)
+    for never_ended in (second, third):
+        shutil.rmtree(results / "runs" / never_ended)
+    with Outbox(results) as outbox:
+        outbox.append("planned")
+        outbox.append("started", run=second)  # and the sweep was killed
+        outbox.append("planned")
+        outbox.append("started", run=first)
+        outbox.append("started", run=third)
+        outbox.append("finished", run=first)
+
+    writer = Writer(results, Destination(root))
+    writer.catch_up()
+
+    statuses = {name: run.info.status for name, run in at(root, "run").items()}
+    assert statuses == {"percpos 0.95, seed 0": "FINISHED", "untrained, seed 0": "RUNNING"}
+    writer.end()
+    assert at(root, "run")["untrained, seed 0"].info.status == "KILLED"
 
 
 @pytest.mark.parametrize("broken", range(6))
