@@ -1,9 +1,10 @@
 """What a sweep costs beside its trainings: planning, recording, resuming, and handing out work.
 
-    python benchmarks/sweep.py [plan] [overhead] [scaling] [--runs 1000 10000] [--cells 100000]
+    python benchmarks/sweep.py [plan] [overhead] [search] [scaling] [--runs 1000 10000] [--cells 100000] [--mirror]
 
 Trainings are stood in for by runs that only write a record of the usual size, or sleep.
-Times are of this machine's disk too: every record is synced.
+Times are of this machine's disk too: every record is synced. With `--mirror` the MLflow
+mirror works beside; how long its end is then waited for is printed too.
 """
 
 import argparse
@@ -24,11 +25,14 @@ from harness.config import load_sweep
 from harness.executors.base import unheard
 from harness.executors.local import LocalExecutor
 from harness.jobs import RunJob
+from harness.listeners import Bystander
 from harness.record import METRICS, EvaluatedSplit, RunRecord, write_record
-from harness.spec import RunSpec
+from harness.spec import RunSpec, SweepSpec
 from harness.store import Store
 from harness.sweep import Listener, Settings, carry_out
 from harness.teachers.base import Workspace
+from harness.tracking import Destination
+from harness.tracking.outbox import entries_after, read_position
 
 SWEEP = """
 name: cost
@@ -113,18 +117,39 @@ def plan(cells: int) -> None:
     print(f"plan: {cells:,} cells in {seconds:.2f} s, {memory:.0f} MiB")
 
 
-def overhead(runs: int) -> None:
+def overhead(runs: int, *, mirror: bool) -> None:
     """Time a sweep without trainings, and then its resume, which finds that nothing is left."""
-    harness.sweep.LocalExecutor = NoTraining  # type: ignore[misc, assignment]  # in place of processes
     with tempfile.TemporaryDirectory() as folder:
         spec = load_sweep(sweep_file(Path(folder), runs))
-        settings = Settings(Path(folder), Path(folder) / ".store", 1)
-        seconds = []
-        for _ in range(2):
-            start = time.perf_counter()
-            carry_out(spec, settings, Listener())
-            seconds.append(time.perf_counter() - start)
-    print(f"overhead: {runs:,} runs, {1000 * seconds[0] / runs:.2f} ms a run; resume decides in {seconds[1]:.2f} s")
+        first, caught_up = _carried_out(spec, Path(folder), mirror=mirror)
+        again, _ = _carried_out(spec, Path(folder), mirror=False)
+    print(f"overhead: {runs:,} runs, {1000 * first / runs:.2f} ms a run; resume decides in {again:.2f} s{caught_up}")
+
+
+def search(points: int, *, mirror: bool) -> None:
+    """Time a search without trainings, one run to a point."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = sweep_file(Path(folder), 10)
+        space = "{miner.share: {low: 0.5, high: 1.0}, training.learning_rate: {low: 0.0001, high: 0.01, log: true}}"
+        one = path.read_text(encoding="utf-8").replace("baseline: arm 0\n", "").replace("seeds: 10", "seeds: 1")
+        path.write_text(f"{one}search: {{arm: arm 0, trials: {points}, space: {space}}}\n", encoding="utf-8")
+        seconds, caught_up = _carried_out(load_sweep(path), Path(folder), mirror=mirror)
+    print(f"search: {points:,} points, {1000 * seconds / points:.2f} ms a point{caught_up}")
+
+
+def _carried_out(spec: SweepSpec, folder: Path, *, mirror: bool) -> tuple[float, str]:
+    """Return the seconds that a sweep without trainings takes, and what there is to say of its mirror."""
+    harness.sweep.LocalExecutor = NoTraining  # type: ignore[misc, assignment]  # in place of processes
+    bystander = Bystander(Destination(folder))
+    start = time.perf_counter()
+    carry_out(spec, Settings(folder, folder / ".store", 1), bystander if mirror else Listener())
+    seconds = time.perf_counter() - start
+    if not mirror:
+        return seconds, ""
+    bystander.finish("Made up.", ())
+    waited, results = time.perf_counter() - start - seconds, folder / spec.name
+    left = sum(1 for _ in entries_after(results, read_position(results, Destination(folder).label)))
+    return seconds, f"; the mirror took {waited:.0f} s more, and left {left:,} entries"
 
 
 @dataclass(frozen=True)
@@ -164,17 +189,22 @@ def _silent(what: str, done: int, total: int) -> None:
 def main() -> None:
     """Measure what is asked for, by default all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=["plan", "overhead", "scaling", []], metavar="PART")
+    parser.add_argument("parts", nargs="*", choices=["plan", "overhead", "search", "scaling", []], metavar="PART")
     parser.add_argument("--runs", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--cells", type=int, default=100_000)
     parser.add_argument("--jobs", type=int, default=100)
+    parser.add_argument("--points", type=int, nargs="+", default=[200, 1000])
+    parser.add_argument("--mirror", action="store_true")
     options = parser.parse_args()
-    parts = options.parts or ["plan", "overhead", "scaling"]
+    parts = options.parts or ["plan", "overhead", "search", "scaling"]
     if "plan" in parts:
         plan(options.cells)
     if "overhead" in parts:
         for runs in options.runs:
-            overhead(runs)
+            overhead(runs, mirror=options.mirror)
+    if "search" in parts:
+        for points in options.points:
+            search(points, mirror=options.mirror)
     if "scaling" in parts:
         scaling(options.jobs)
 
