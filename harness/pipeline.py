@@ -2,11 +2,12 @@
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -14,13 +15,14 @@ import numpy as np
 from harness.collection import Collection, IntArray
 from harness.environment import environment, keep_environment
 from harness.errors import DataError, StorageError
-from harness.evaluation.model import all_texts, dev_means, evaluate_run, means
+from harness.evaluation.model import Evaluation, all_texts, dev_means, evaluate_run, means
 from harness.losses.base import Loss
 from harness.mining.base import PADDING
 from harness.pairs import Mined, mine
 from harness.record import Failure, MemoryRetry, RunRecord, Stopping, failed_before, read_record, write_record
 from harness.registry import BASES, LOSSES, REFRESHES
 from harness.run_tables import LongTables
+from harness.shared_training import Sharing, training_digest
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, RunSpec
 from harness.teachers.base import Workspace, excluded_documents
@@ -30,7 +32,7 @@ from harness.training.checkpoints import Checkpoints, maker
 from harness.training.data import TrainingData
 from harness.training.refresh.base import Searching
 from harness.training.trainer import Trained
-from harness.training.within_memory import train_within_memory
+from harness.training.within_memory import Retry, train_within_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,41 +74,60 @@ def attempt(
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
         return done
-    per_query, trace, long = None, None, LongTables()
     earlier, clock = failed_before(runs, spec.fingerprint), Clock()
     checkpoints = Checkpoints(runs.parent / "checkpoints" / spec.fingerprint, checkpoint_minutes, maker())
-    try:
-        record, per_query, trace, long = run(spec, work, checkpoints, clock)
-        record = record.model_copy(update={"earlier": earlier})
-    except StorageError:
-        raise
-    except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
-        record = RunRecord(
-            status="failed",
-            fingerprint=spec.fingerprint,
-            spec=spec,
-            timings=clock.seconds,
-            environment=environment(),
-            earlier=earlier,
-            failure=Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc()),
-        )
-    keep_environment(runs.parent)
-    write_record(runs, record, per_query, trace, long, fence=fence)
+    with Sharing(runs, spec.fingerprint) as sharing:
+        try:
+            came = run(spec, work, checkpoints, clock, sharing)
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
+            failure = Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc())
+            came = Finished(_failed(spec, clock, failure))
+        record = came.record.model_copy(update={"earlier": earlier})
+        keep_environment(runs.parent)
+        write_record(runs, record, came.per_query, came.trace, came.long, files=came.files, fence=fence)
     checkpoints.discard()
     return record
 
 
+def _failed(spec: RunSpec, clock: Clock, failure: Failure) -> RunRecord:
+    return RunRecord(
+        status="failed",
+        fingerprint=spec.fingerprint,
+        spec=spec,
+        timings=clock.seconds,
+        environment=environment(),
+        failure=failure,
+    )
+
+
 class Finished(NamedTuple):
-    """What a run came to: its record, and row by row what it measured, trained on if it did, ranked and mined."""
+    """What a run came to: its record, and row by row what it measured, trained on if it did, ranked and mined.
+
+    `files` holds by name the tables of a training that it shares with another run,
+    instead of those that it would have made.
+    """
 
     record: RunRecord
-    per_query: "pd.DataFrame"
-    trace: "pd.DataFrame | None"
-    long: LongTables
+    per_query: "pd.DataFrame | None" = None
+    trace: "pd.DataFrame | None" = None
+    long: LongTables = LongTables()
+    files: Mapping[str, bytes] = MappingProxyType({})
 
 
-def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None, clock: Clock | None = None) -> Finished:
-    """Carry out a run; `clock` knows afterwards how long each stage took, also if one fails."""
+def run(
+    spec: RunSpec,
+    work: Workspace,
+    checkpoints: Checkpoints | None = None,
+    clock: Clock | None = None,
+    sharing: Sharing | None = None,
+) -> Finished:
+    """Carry out a run; `clock` knows afterwards how long each stage took, also if one fails.
+
+    With `sharing`, a training that another run has carried out is taken from there. The
+    wait for one that is under way is no stage: the other run counts that time.
+    """
     clock = clock or Clock()
     arm = spec.arm
     with clock.stage("load"):
@@ -117,13 +138,20 @@ def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None, 
         model = load()
     with clock.stage("mine"):
         mined = mine(spec, collection, work)
+        data = None if arm.training is None else _training_data(spec, collection, mined, work)
+    record = _begun(spec, collection, mined)
+    if sharing is not None and data is not None:
+        source = sharing.source(training_digest(spec, collection, data, environment()))
+        if source is not None:
+            record = source.lend(record).model_copy(update={"timings": clock.seconds})
+            return Finished(record, long=LongTables(negatives=mined.table), files=source.files)
     trained, retry = Trained(losses=()), None
-    if arm.training is not None:
+    if arm.training is not None and data is not None:
         with clock.stage("train"):
             model, trained, retry = train_within_memory(
                 model,
                 load,
-                _training_data(spec, collection, mined, work),
+                data,
                 training=arm.training,
                 loss=cast("Loss", LOSSES.create(arm.training.loss.name, arm.training.loss.params)),
                 seed=spec.seed,
@@ -133,29 +161,44 @@ def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None, 
     with clock.stage("evaluate"):
         frozen = load() if _freezes_documents(arm) else None
         evaluation = evaluate_run(model, spec, collection, work.store, frozen)
-    record = RunRecord(
+    outcome = _of_training(trained, retry) | _of_evaluation(evaluation)
+    record = record.model_copy(update={**outcome, "timings": clock.seconds})
+    long = LongTables(evaluation.rankings, mined.table)
+    return Finished(record, evaluation.per_query, _trace(collection, mined, trained), long)
+
+
+def _begun(spec: RunSpec, collection: Collection, mined: Mined) -> RunRecord:
+    """Record what is known of a run before it trains."""
+    trained = spec.arm.training is not None
+    return RunRecord(
         status="finished",
         fingerprint=spec.fingerprint,
         spec=spec,
-        metrics=_means(evaluation.per_query),
-        evaluated=evaluation.splits,
-        steps=len(trained.losses),
-        pairs=len(mined.query) if arm.training else 0,
-        pairs_hash=mined.pairs_hash if arm.training else "",
+        pairs=len(mined.query) if trained else 0,
+        pairs_hash=mined.pairs_hash if trained else "",
         negatives_hash=mined.negatives_hash,
         yields=mined.yields,
         audit=mined.audit,
-        losses=trained.losses,
-        refresh=trained.refresh,
-        batching=trained.batching,
         hashes={"collection": collection.digest, **spec.identities},
-        timings=clock.seconds,
         environment=environment(),
-        stopping=_stopping(trained),
-        memory=None if retry is None else MemoryRetry(**asdict(retry)),
     )
-    long = LongTables(evaluation.rankings, mined.table)
-    return Finished(record, evaluation.per_query, _trace(collection, mined, trained), long)
+
+
+def _of_training(trained: Trained, retry: Retry | None) -> dict[str, object]:
+    """Return the fields of a record that a training fills."""
+    return {
+        "steps": len(trained.losses),
+        "losses": trained.losses,
+        "refresh": trained.refresh,
+        "batching": trained.batching,
+        "stopping": _stopping(trained),
+        "memory": None if retry is None else MemoryRetry(**asdict(retry)),
+    }
+
+
+def _of_evaluation(evaluation: Evaluation) -> dict[str, object]:
+    """Return the fields of a record that an evaluation fills."""
+    return {"metrics": _means(evaluation.per_query), "evaluated": evaluation.splits}
 
 
 def _trace(collection: Collection, mined: Mined, trained: Trained) -> "pd.DataFrame | None":

@@ -2,9 +2,10 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field, ValidationError
@@ -143,7 +144,9 @@ class RunRecord(Spec):
     has the keys of `metrics`. `refresh` is there where negatives change during training,
     `batching` if the arm names one, `stopping` with early stopping, after which `steps`
     may differ from the other arms', `memory` if training was tried twice. `earlier` are the
-    last attempts that failed before this one, oldest first.
+    last attempts that failed before this one, oldest first. `shared_with` is the fingerprint
+    of the run whose training and evaluation this one shares, empty where it trained itself;
+    `timings` are what it took itself.
     """
 
     status: Literal["finished", "failed"]
@@ -167,6 +170,7 @@ class RunRecord(Spec):
     stopping: Annotated[Stopping | None, Field(exclude_if=absent)] = None
     memory: Annotated[MemoryRetry | None, Field(exclude_if=absent)] = None
     earlier: Annotated[tuple[Attempt, ...], Field(exclude_if=absent)] = ()
+    shared_with: Annotated[str, Field(exclude_if=absent)] = ""
     schema_version: Literal[1] = 1
 
 
@@ -187,6 +191,7 @@ def failed_before(runs: Path, fingerprint: str) -> tuple[Attempt, ...]:
 
 
 _NO_TABLES = LongTables()
+_NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -201,11 +206,13 @@ def write_record(  # noqa: PLR0913  # a table each, and the fence
     trace: "pd.DataFrame | None" = None,
     long: LongTables = _NO_TABLES,
     *,
+    files: Mapping[str, bytes] = _NO_FILES,
     fence: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Path:
     """Put a run under `runs/<fingerprint>`, whole or not at all; an earlier failure gives way.
 
-    A finished run that is already there stays: the same fingerprint has the same numbers.
+    `files` are tables that another run has written already, by name. A finished run that
+    is already there stays: the same fingerprint has the same numbers.
     The folder takes its name inside `fence`, which raises if it must not.
     """
     target = runs / record.fingerprint
@@ -221,6 +228,8 @@ def write_record(  # noqa: PLR0913  # a table each, and the fence
                 write_rankings(draft / "rankings.parquet", long.rankings)
             if long.negatives is not None:
                 write_negatives(draft / "negatives.parquet", long.negatives)
+            for name, content in files.items():
+                write_file(draft / name, content)
             write_text(draft / "record.json", record.model_dump_json(indent=1) + "\n")
             write_sums(draft)
             for path in draft.glob("*.parquet"):

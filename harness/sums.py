@@ -9,7 +9,7 @@ from harness.errors import StorageError, storage_error
 from harness.fingerprint import file_digest
 from harness.store import write_file
 
-__all__ = ["SUMS", "differing", "require_intact", "set_aside", "write_file_and_sum", "write_sums"]
+__all__ = ["SUMS", "differing", "intact_contents", "require_intact", "set_aside", "write_file_and_sum", "write_sums"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,6 +31,20 @@ def differing(folder: Path) -> list[str]:
     if sums is None:
         return []
     return [name for name, expected in sums.items() if not _matches(folder / name, expected)] if sums else [SUMS]
+
+
+def intact_contents(folder: Path) -> dict[str, bytes]:
+    """Read every file of a folder once; raise StorageError unless they are all that was written, as it was written."""
+    try:
+        found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != SUMS}
+    except OSError as error:
+        message = f"{folder} cannot be read: {error.strerror}"
+        raise StorageError(message) from error
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+    if digests != _read(folder / SUMS):
+        message = f"{folder} is damaged: its files are not those that {SUMS} lists"
+        raise StorageError(message)
+    return found
 
 
 def write_file_and_sum(path: Path, content: bytes) -> Path:

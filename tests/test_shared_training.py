@@ -1,0 +1,390 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import pipeline
+from harness.collection import Collection
+from harness.environment import environment
+from harness.jobs import RunJob
+from harness.leases import Lease
+from harness.pairs import mine
+from harness.pipeline import attempt
+from harness.record import RunRecord, read_record
+from harness.shared_training import TRAININGS, Sharing, training_digest
+from harness.sources.kept import load_collection
+from harness.spec import ArmSpec, Component, EarlyStoppingSpec, MiningSpec, RunSpec, TrainingSpec
+from harness.store import Store
+from harness.sums import SUMS, differing
+from harness.teachers.base import Workspace
+from harness.training.data import TrainingData
+
+DATASET = Component(name="synthetic", params={"queries": 40, "documents": 240})
+BM25 = Component(name="bm25")
+TRAINING = TrainingSpec(epochs=1, batch_size=8)
+OWN, OTHER, KEY = "a" * 16, "b" * 16, "c" * 64
+
+
+def spec(miner: str = "topk", shortage: str = "keep", training: TrainingSpec = TRAINING, **changes: object) -> RunSpec:
+    chosen = MiningSpec(teacher=BM25, miner=Component(name=miner, params={"k": 2}), depth=20, on_shortage=shortage)
+    arm = ArmSpec(name="arm", base=Component(name="static"), max_length=32, mining=chosen, training=training)
+    return RunSpec(arm=arm, dataset=DATASET, seed=0, identities={}).model_copy(update=changes)
+
+
+TWIN = spec(shortage="backfill_deeper")
+"""No row is short, so that the policy chooses nothing: the negatives are those of `spec()`."""
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Workspace:
+    return Workspace(Store(tmp_path_factory.mktemp("store")))
+
+
+@pytest.fixture(scope="module")
+def collection(work) -> Collection:
+    return load_collection(DATASET, work.store)
+
+
+@pytest.fixture
+def trainings(monkeypatch) -> list[None]:
+    """As many entries as trainings were carried out."""
+    train, made = pipeline.train_within_memory, []
+    monkeypatch.setattr(
+        pipeline, "train_within_memory", lambda *given, **named: made.append(None) or train(*given, **named)
+    )
+    return made
+
+
+def contents(runs: Path, record: RunRecord) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (runs / record.fingerprint).glob("*.parquet")}
+
+
+def test_two_arms_with_the_same_negatives_train_once_and_have_what_each_has_alone(work, tmp_path, trainings):
+    alone, runs = tmp_path / "alone" / "runs", tmp_path / "together" / "runs"
+    expected = attempt(TWIN, work, alone)
+    trainings.clear()
+
+    first, second = (attempt(each, work, runs) for each in (spec(), TWIN))
+
+    assert len(trainings) == 1
+    assert contents(runs, second) == contents(alone, expected)
+    assert (first.shared_with, second.shared_with) == ("", first.fingerprint)
+    assert second.fingerprint == expected.fingerprint != first.fingerprint
+    apart = {"timings", "shared_with"}
+    assert second.model_dump(exclude=apart) == expected.model_dump(exclude=apart)
+    assert list(second.timings) == ["load", "mine"]
+    assert read_record(runs / second.fingerprint) == second
+    assert "shared_with" not in (runs / first.fingerprint / "record.json").read_text()
+
+
+def test_what_an_arm_mined_stays_its_own_also_where_its_training_is_another_s(work, tmp_path):
+    random = spec("random")
+    naive = attempt(spec(), work, tmp_path / "runs")
+    with pytest.MonkeyPatch.context() as patch:  # as if chance had drawn the same
+        own = mine(random, load_collection(DATASET, work.store), work)
+        drawn = mine(spec(), load_collection(DATASET, work.store), work)
+        patch.setattr(pipeline, "mine", lambda *_: replace(own, negative=drawn.negative))
+        record = attempt(random, work, tmp_path / "runs")
+
+    assert record.shared_with == naive.fingerprint
+    assert (record.audit, record.yields, record.negatives_hash) == (own.audit, own.yields, own.negatives_hash)
+    assert record.audit != naive.audit
+    assert (
+        contents(tmp_path / "runs", record)["negatives.parquet"]
+        != (contents(tmp_path / "runs", naive)["negatives.parquet"])
+    )
+
+
+def test_an_untrained_arm_shares_nothing(work, tmp_path):
+    arm = ArmSpec(name="base", base=Component(name="static"), max_length=32)
+
+    records = [attempt(spec(arm=arm, seed=seed), work, tmp_path / "runs") for seed in (0, 1)]
+
+    assert [record.shared_with for record in records] == ["", ""]
+    assert not (tmp_path / TRAININGS).exists()
+
+
+def digest_of(chosen: RunSpec, work: Workspace, collection: Collection) -> str:
+    mined = pipeline.mine(chosen, collection, work)
+    return training_digest(chosen, collection, pipeline._training_data(chosen, collection, mined, work), environment())
+
+
+def trained(**changes: object) -> RunSpec:
+    return spec(training=TRAINING.model_copy(update=changes))
+
+
+def based(**changes: object) -> RunSpec:
+    return spec(arm=spec().arm.model_copy(update=changes))
+
+
+RENEWED = Component(name="ance", params={"every": 1})
+DIFFERENT = {
+    "negatives": spec("random"),
+    "seed": spec(seed=1),
+    "loss": trained(loss=Component(name="info_nce", params={"temperature": 0.1})),
+    "learning rate": trained(learning_rate=1e-3),
+    "known positives masked": trained(mask_known_positives=True),
+    "early stopping": trained(early_stopping=EarlyStoppingSpec(every=1)),
+    "base": based(base=Component(name="static", params={"dimensions": 64})),
+    "length": based(max_length=16),
+    "own documents": spec(drop_own="never"),
+    "further sets": spec(evaluate=(DATASET,)),
+    "base's content": spec(identities={"base": "other"}),
+    "dataset's content": spec(identities={"dataset": "other"}),
+    "further set's content": spec(identities={"evaluate[0]": "other"}),
+    "guide's content": spec(identities={"guides[0]": "other"}),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_trainings_that_differ_in_anything_are_not_shared(work, collection, what):
+    assert digest_of(DIFFERENT[what], work, collection) != digest_of(spec(), work, collection)
+
+
+SAME = {
+    "shortage": TWIN,
+    "name": based(name="another"),
+    "content of the teacher that mines": spec(identities={"teacher": "other"}),
+    "pairs that are dropped from all, if none is": spec(
+        equal_with=(TWIN.arm.mining,), identities={"equal_with[0].teacher": "other"}
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_how_the_same_negatives_were_chosen_makes_no_difference(work, collection, what):
+    assert digest_of(SAME[what], work, collection) == digest_of(spec(), work, collection)
+
+
+def test_a_mining_that_is_asked_again_in_training_makes_a_difference(work, collection):
+    renewed = [
+        each.model_copy(
+            update={"arm": each.arm.model_copy(update={"training": TRAINING.model_copy(update={"refresh": RENEWED})})}
+        )
+        for each in (spec(), TWIN)
+    ]
+
+    first, second = (digest_of(each, work, collection) for each in renewed)
+
+    assert first != second
+
+
+class Guide:
+    """Stands in for a teacher that guides."""
+
+
+def test_a_guide_that_comes_from_the_mining_counts_as_if_it_were_named(collection):
+    named = spec(training=TRAINING.model_copy(update={"guides": (BM25,)}), identities={"guides[0]": "content"})
+    mined, other = (spec(identities={"teacher": content}) for content in ("content", "changed"))
+    one = np.zeros(1, dtype=np.int32)
+    guided = TrainingData(["q"], ["d"], one, one, np.zeros((1, 1), dtype=np.int32), guides=(Guide(),))
+
+    digests = [training_digest(each, collection, guided, environment()) for each in (named, mined, other)]
+
+    assert digests[0] == digests[1] != digests[2]
+
+
+def arrays() -> TrainingData:
+    column = np.arange(3, dtype=np.int32)
+    negative = np.array([[3, 4], [4, 5], [5, -1]], dtype=np.int32)
+    weight = np.ones((3, 2), dtype=np.float32)
+    return TrainingData(["q"] * 3, ["d"] * 6, column, column, negative, weight, known=np.stack([column, column]))
+
+
+CHANGED: dict[str, Callable[[TrainingData], dict[str, object]]] = {
+    "another order": lambda data: {
+        name: getattr(data, name)[[1, 0, 2]] for name in ("query", "positive", "negative", "weight")
+    },
+    "a relabelled pair": lambda data: {"positive": np.array([0, 1, 5], dtype=np.int32)},
+    "another query": lambda data: {"query": np.array([0, 1, 1], dtype=np.int32)},
+    "another negative": lambda data: {"negative": data.negative + 1},
+    "padding elsewhere": lambda data: {"negative": np.where(data.negative == 3, -1, data.negative)},
+    "negatives of another epoch": lambda data: {"negative": np.stack([data.negative, data.negative + 1])},
+    "another shape": lambda data: {"negative": data.negative.reshape(2, 3)},
+    "another weight": lambda data: {"weight": data.weight * np.float32(0.5)},
+    "no weights": lambda data: {"weight": None},
+    "another pace": lambda data: {"pace": 4},
+    "another known pair": lambda data: {"known": data.known + 1},
+    "no known pairs": lambda data: {"known": None},
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_every_array_that_is_trained_on_counts(collection, what):
+    data = arrays()
+
+    before, after = (
+        training_digest(spec(), collection, each, environment())
+        for each in (data, replace(data, **CHANGED[what](data)))
+    )
+
+    assert before != after
+
+
+def test_judgements_and_surroundings_count(collection):
+    rows = collection.split("dev")
+    fewer = replace(rows, **{name: getattr(rows, name)[1:] for name in ("query", "document", "grade", "hidden")})
+    shrunk = replace(collection, splits={**collection.splits, "dev": fewer})
+    elsewhere = environment().model_copy(update={"threads": environment().threads + 1})
+
+    digests = {
+        training_digest(spec(), which, arrays(), where)
+        for which, where in ((collection, environment()), (shrunk, environment()), (collection, elsewhere))
+    }
+
+    assert len(digests) == 3
+
+
+def flip(path: Path) -> None:
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+
+
+def cut_last_line(path: Path) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+@pytest.fixture(scope="module")
+def finished(work, tmp_path_factory) -> Path:
+    runs = tmp_path_factory.mktemp("finished") / "runs"
+    attempt(spec(), work, runs)
+    return runs
+
+
+def copied(runs: Path, to: Path) -> tuple[Path, str]:
+    """Copy a sweep of one run; return where its runs are now, and the digest of its training."""
+    shutil.copytree(runs.parent, to)
+    training = next(path.name for path in (to / TRAININGS).iterdir() if not path.suffix)
+    return to / "runs", training
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("record.json", flip),
+        ("per_query.parquet", flip),
+        ("rankings.parquet", flip),
+        ("trace.parquet", flip),
+        ("rankings.parquet", Path.unlink),
+        (SUMS, flip),
+        (SUMS, cut_last_line),
+        (SUMS, Path.unlink),
+    ],
+)
+def test_nothing_is_taken_from_a_damaged_run(finished, tmp_path, name, harm):
+    runs, training = copied(finished, tmp_path / "sweep")
+    source = runs / spec().fingerprint
+    with Sharing(runs, OWN) as sharing:
+        assert sharing.source(training).record.fingerprint == spec().fingerprint
+
+    harm(source / name)
+
+    with Sharing(runs, OWN) as sharing:
+        assert sharing.source(training) is None
+    assert (runs.parent / TRAININGS / training).read_text() == f"{OWN}\n"
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"../runs/" + b"a" * 8, b"a" * 16])
+def test_a_training_whose_run_is_not_there_is_carried_out(finished, tmp_path, text):
+    runs, training = copied(finished, tmp_path / "sweep")
+    (runs.parent / TRAININGS / training).write_bytes(text)
+
+    with Sharing(runs, OTHER) as sharing:
+        assert sharing.source(training) is None
+
+
+def test_a_run_that_failed_lends_nothing_and_the_next_one_trains(work, tmp_path, trainings):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "train_within_memory", lambda *_, **__: 1 / 0)
+        failed = attempt(spec(), work, tmp_path / "runs")
+
+    second, first = attempt(TWIN, work, tmp_path / "runs"), attempt(spec(), work, tmp_path / "runs")
+
+    assert failed.status == "failed"
+    assert len(trainings) == 1
+    assert (second.shared_with, first.shared_with) == ("", second.fingerprint)
+    assert [each.kind for each in first.earlier] == ["ZeroDivisionError"]
+
+
+def test_a_run_stays_whole_when_the_one_that_trained_is_deleted_and_that_one_trains_again(
+    finished, work, tmp_path, trainings
+):
+    runs, _ = copied(finished, tmp_path / "sweep")
+    second = attempt(TWIN, work, runs)
+    before = contents(runs, second)
+    shutil.rmtree(runs / spec().fingerprint)
+
+    again = attempt(spec(), work, runs)
+
+    assert differing(runs / second.fingerprint) == []
+    assert read_record(runs / second.fingerprint) == second == attempt(TWIN, work, runs)
+    assert contents(runs, second) == before
+    assert (again.shared_with, len(trainings)) == ("", 1)
+    assert again.losses == second.losses
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from harness.shared_training import Sharing
+
+with Sharing(Path(sys.argv[1]), sys.argv[2]) as sharing:
+    print(sharing.source(sys.argv[3]), flush=True)
+    time.sleep(600)
+"""
+
+
+def found(runs: Path, training: str) -> object:
+    with Sharing(runs, OTHER) as sharing:
+        return sharing.source(training)
+
+
+def test_a_worker_waits_for_the_one_that_trains_and_trains_itself_if_that_one_is_killed(tmp_path):
+    command = [sys.executable, "-c", HOLDING, str(tmp_path / "runs"), OWN, KEY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first, ThreadPoolExecutor(1) as pool:
+        assert first.stdout.readline() == "None\n"
+        second = pool.submit(found, tmp_path / "runs", KEY)
+        time.sleep(0.6)
+        waited = not second.done()
+        entry = (tmp_path / TRAININGS / KEY).read_text()
+        os.kill(first.pid, signal.SIGKILL)
+
+        assert second.result(timeout=20) is None
+    assert waited
+    assert entry == f"{OWN}\n"
+    assert (tmp_path / TRAININGS / KEY).read_text() == f"{OTHER}\n"
+
+
+def test_a_waiting_run_gives_signs_of_life_and_takes_what_the_first_one_leaves(work, tmp_path, monkeypatch, trainings):
+    beating, train = Lease.beating, pipeline.train_within_memory
+    monkeypatch.setattr(Lease, "beating", lambda self: beating(self, 0.02))
+    job, pulses = RunJob(TWIN, tmp_path / "runs"), set()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = []
+
+        def while_another_waits(*given, **named):
+            waiting.append(pool.submit(job, work))
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and len(pulses) < 5:
+                pulses.add(job.pulse())
+            return train(*given, **named)
+
+        monkeypatch.setattr(pipeline, "train_within_memory", while_another_waits)
+        first = attempt(spec(), work, tmp_path / "runs")
+        ended = waiting[0].result(timeout=60)
+
+    assert len(pulses) == 5
+    assert ended.status == "finished"
+    assert len(waiting) == len(trainings) == 1
+    assert read_record(tmp_path / "runs" / TWIN.fingerprint).shared_with == first.fingerprint
