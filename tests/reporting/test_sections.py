@@ -113,6 +113,20 @@ def test_tries_are_told_of_failed_and_of_finished_runs(tmp_path: Path) -> None:
     )
 
 
+def test_runs_that_share_a_training_are_counted_and_nothing_is_said_where_none_does(tmp_path: Path) -> None:
+    folder = SMALL.write(tmp_path)
+    before = _conditions(analyse(folder))
+    first, *others = analyse(folder).results.cells["topk", "docstrings"].runs
+    for run in others:
+        shared = run.model_copy(update={"shared_with": first.fingerprint})
+        (folder / "runs" / run.fingerprint / "record.json").write_text(shared.model_dump_json())
+
+    said = _conditions(analyse(folder))
+
+    assert "share" not in before
+    assert "2 of 12 runs share the training and evaluation of another one" in said
+
+
 def test_a_sweep_without_failures_says_so(tmp_path: Path) -> None:
     assert "Every planned run finished, at the first attempt." in _conditions(analyse(SMALL.write(tmp_path)))
 

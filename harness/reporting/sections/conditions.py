@@ -15,7 +15,7 @@ def conditions(analysis: Analysis, checked: list[Fact]) -> Section:
     parts = (
         Section("What was planned", (Prose(((_PLANNED,),)), Pairs(tuple(_planned(analysis))))),
         Section("Amendments", _amendments(analysis)),
-        Section("What was held fixed", (Prose(((_HELD,),)), _held(checked))),
+        Section("What was held fixed", (Prose(((_HELD,),)), _held(checked), *_shared(analysis))),
         Section("Yields and shortages", _shortages(analysis)),
         Section("Failures and retries", _failures(analysis)),
     )
@@ -79,6 +79,19 @@ def _held(checked: list[Fact]) -> Table:
     columns = tuple(Column(title, text=True, share=share) for title, share in shares.items())
     unequal = frozenset(index for index, fact in enumerate(checked) if not fact.holds)
     return Table(columns, rows, strong=unequal)
+
+
+def _shared(analysis: Analysis) -> tuple[Block, ...]:
+    """Tell how many runs took over a training; nothing where each trained itself."""
+    finished = {run.fingerprint: run for _, run in analysis.results.finished()}
+    shared = sum(bool(run.shared_with) for run in finished.values())
+    if not shared:
+        return ()
+    said = (
+        f"{shared} of {len(finished)} runs share the training and evaluation of another one, whose pairs, negatives, "
+        "base, settings and seed are the same; what these took is counted there, once."
+    )
+    return (Prose(((said,),)),)
 
 
 def _shortages(analysis: Analysis) -> tuple[Block, ...]:
