@@ -144,4 +144,4 @@ def _finished(folder: Path) -> Source | None:
     except StorageError:
         return None
     files = {name: contents[name] for name in _FILES if name in contents}
-    return Source(record, files) if record.status == "finished" and len(files) == len(_FILES) else None
+    return Source(record, files) if record.status == "finished" else None
