@@ -23,6 +23,7 @@ from harness.spec import (
     Values,
     in_turn,
     is_asked,
+    written,
 )
 from harness.sweep_files import Point
 
@@ -145,7 +146,7 @@ def _excluded(key: str, value: Value, knob: Knob) -> str:
     """Say why a value is none that a knob may have; empty if it is."""
     if isinstance(knob, ChoiceSpec):
         known = any(value == label and type(value) is type(label) for label in knob.labels)
-        return "" if known else f"which is none of {', '.join(map(_plain, knob.labels))}"
+        return "" if known else f"which is none of {', '.join(map(written, knob.labels))}"
     low, high = _ends(key, knob)
     if not isinstance(value, str | bool) and low <= value <= high:
         return ""
@@ -217,6 +218,4 @@ def _arm(space: Space, template: ArmSpec, number: int, values: Mapping[str, Valu
 
 def _plain(value: Value) -> str:
     """Write a value for a name: numbers to four digits."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else f"{value:.4g}"
+    return written(value) if isinstance(value, str | bool) else f"{value:.4g}"

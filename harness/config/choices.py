@@ -82,14 +82,12 @@ def _read(
         findings.add(given.path, f"must be a list of two or more, each {each}, got {_got(given.value)}")
         return None
     items = [Setting(item, (*given.path, place)) for place, item in enumerate(given.value)]
-    read = [choice for item in items for choice in choices(item)]
-    if len(read) < len(items):
-        return None
-    labels = _specified(read).labels
-    for place, label in enumerate(labels):
-        if label in labels[:place]:
-            findings.add(items[place].path, f"is listed twice: {label}")
-    return _specified(read) if len(set(labels)) == len(labels) else None
+    read = [(item.path, choice) for item in items for choice in choices(item)]
+    found = _specified([choice for _, choice in read])
+    for place, (where, _) in enumerate(read):
+        if found.labels[place] in found.labels[:place]:
+            findings.add(where, f"is listed twice: {found.labels[place]}")
+    return found if len(found.options) == len(items) else None
 
 
 def _specified(choices: Sequence[JsonValue | Choice]) -> ChoiceSpec:

@@ -12,7 +12,7 @@ from harness.config.knobs import KINDS, parameters_of, settable, strategies
 from harness.config.ranges import read_range
 from harness.mistakes import KeyPath, shown, suggestion
 from harness.parameters import Parameter
-from harness.spec import ArmSpec, ChoiceSpec, Component, Knob, RangeSpec, Value
+from harness.spec import ArmSpec, ChoiceSpec, Component, Knob, RangeSpec, Value, written
 
 __all__ = ["GivenKnob", "SpaceReader", "given_space"]
 
@@ -85,14 +85,15 @@ class SpaceReader:
     def _order(self, given: Mapping[str, GivenKnob]) -> list[str]:
         """Return the knobs, each behind those of its condition and the one that chooses its strategy."""
         before = {name: sorted({*knob.when, name.rpartition(".")[0]} & set(given)) for name, knob in given.items()}
-        try:
-            return list(TopologicalSorter(before).static_order())
-        except CycleError as error:
-            circle = [name for name in given if name in error.args[1]]
-            where = next(name for name in circle if given[name].when)
-            message = f"goes round in a circle: {', '.join(circle)} hang on each other"
-            self.findings.add((*_PATH, where, "when"), message)
-            return []
+        while True:
+            try:
+                return list(TopologicalSorter(before).static_order())
+            except CycleError as error:
+                circle = [name for name in given if name in error.args[1]]
+                where = next(name for name in circle if given[name].when)
+                message = f"goes round in a circle: {', '.join(circle)} hang on each other"
+                self.findings.add((*_PATH, where, "when"), message)
+                before = {name: [] if name in circle else others for name, others in before.items()}
 
     def _values(
         self, name: str, other: str, value: JsonValue, given: Mapping[str, GivenKnob]
@@ -168,7 +169,7 @@ class SpaceReader:
         lacking = ", ".join(str(label) for label in known if label not in having)
         other = [label for label, option in chooser.options.items() if name in _plain_parameters(owner, option)]
         if other:
-            message = f"is no parameter of {lacking}: it needs when: {{{owner}: [{', '.join(map(str, other))}]}}"
+            message = f"is no parameter of {lacking}: it needs when: {{{owner}: [{', '.join(map(written, other))}]}}"
         else:
             everything = sorted(
                 {key for option in chooser.options.values() for key in _plain_parameters(owner, option)}
@@ -194,4 +195,4 @@ def _labels(knob: ChoiceSpec, value: JsonValue) -> list[Value]:
 
 
 def _hint(knob: ChoiceSpec, value: JsonValue) -> str:
-    return suggestion(str(value), map(str, knob.options))
+    return suggestion(str(value), map(written, knob.labels))

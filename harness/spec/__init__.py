@@ -18,7 +18,7 @@ from harness.spec.mining import (
 )
 from harness.spec.run import ArmSpec, DropOwn, FurtherSets, RunSpec
 from harness.spec.search import BudgetSpec, GuardSpec, Minimised, PruneSpec, Sampler, SearchSpec, conditions_refused
-from harness.spec.space import Choice, ChoiceSpec, Knob, RangeSpec, Space, Value, Values, in_turn, is_asked
+from harness.spec.space import Choice, ChoiceSpec, Knob, RangeSpec, Space, Value, Values, in_turn, is_asked, written
 from harness.spec.sweep import Amendment, Comparison, PlannedRun, SplitRoles, SweepPlan, SweepSpec
 from harness.spec.training import EarlyStoppingSpec, TrainingSpec
 
@@ -68,4 +68,5 @@ __all__ = [
     "conditions_refused",
     "in_turn",
     "is_asked",
+    "written",
 ]

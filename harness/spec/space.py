@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.spec.base import Component, Spec
 
-__all__ = ["Choice", "ChoiceSpec", "Knob", "RangeSpec", "Space", "Value", "Values", "in_turn", "is_asked"]
+__all__ = ["Choice", "ChoiceSpec", "Knob", "RangeSpec", "Space", "Value", "Values", "in_turn", "is_asked", "written"]
 
 Value = bool | int | float | str
 """What a point says of one knob; of a choice among strategies, its label."""
@@ -63,7 +63,7 @@ class ChoiceSpec(Spec):
         return dict(zip(self.labels, self.choices, strict=True))
 
     def __str__(self) -> str:
-        return f"one of {', '.join(map(_plain, self.labels))}{_condition(self.when)}"
+        return f"one of {', '.join(map(written, self.labels))}{_condition(self.when)}"
 
 
 Knob = RangeSpec | ChoiceSpec
@@ -90,11 +90,12 @@ def _told_apart(choice: Component, alike: Sequence[Component]) -> str:
 
 
 def _condition(when: Mapping[str, Sequence[Value]]) -> str:
-    said = [f"{knob} is {' or '.join(map(_plain, values))}" for knob, values in sorted(when.items())]
+    said = [f"{knob} is {' or '.join(map(written, values))}" for knob, values in sorted(when.items())]
     return f", where {' and '.join(said)}" if said else ""
 
 
-def _plain(value: Value) -> str:
+def written(value: Value) -> str:
+    """Write a value as a sweep file has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -21,7 +21,7 @@ from harness.reporting.plots.layout import (
 )
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.tables import Analysis
-from harness.spec import ChoiceSpec, Knob, Minimised, RangeSpec, Space, Value
+from harness.spec import ChoiceSpec, Knob, Minimised, RangeSpec, Space, Value, written
 from harness.sweep_files import read_points
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _draw_slice(axes: "Axes", data: SearchPoints, name: str) -> None:
     found = [(point, shade) for point, shade in _shaded(data) if name in point.values]
     across = [_place(data, name, point.values[name]) for point, _ in found]
     if name in data.choices:
-        category_ticks(axes, [_shown(label) for label in data.choices[name]])
+        category_ticks(axes, [written(label) for label in data.choices[name]])
     elif name in data.log and min(across) > 0:
         log_scale(axes, min(across), max(across))
     else:
@@ -251,10 +251,6 @@ def _shaded(data: SearchPoints) -> list[tuple[Searched, float]]:
 def _place(data: SearchPoints, name: str, value: Value) -> float:
     """Return where a value stands on its axis; choices stand side by side in the order of the file."""
     return float(data.choices[name].index(value)) if name in data.choices else float(value)
-
-
-def _shown(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def draw_front(data: SearchPoints) -> "Figure | None":
@@ -319,7 +315,7 @@ def _written(data: SearchPoints, name: str, point: Searched) -> str:
     value = point.values.get(name)
     if value is None:
         return ""
-    return text(_shown(value)) if name in data.choices else number(float(value))
+    return text(written(value)) if name in data.choices else number(float(value))
 
 
 def importances_caption(data: SearchPoints) -> tuple[str, str]:
@@ -337,7 +333,7 @@ def slices_caption(data: SearchPoints) -> tuple[str, str]:
     best = max(data.points, key=lambda point: point.dev)
     asked = [(name, best.values[name]) for name in data.parameters if name in best.values]
     values = ", ".join(
-        f"{name} {_shown(value) if name in data.choices else format(float(value), '.4g')}" for name, value in asked
+        f"{name} {written(value) if name in data.choices else format(float(value), '.4g')}" for name, value in asked
     )
     caption = (
         f"The {len(data.points):,} finished points of the search over {notation.plain(data.arm)}: {data.metric} on "
