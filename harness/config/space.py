@@ -68,18 +68,23 @@ class SpaceReader:
     findings: Findings
     knobs: dict[str, Knob] = field(default_factory=dict)
     _allowed: dict[str, Allowed] = field(default_factory=dict)
+    _wrong: set[str] = field(default_factory=set)
 
     def read(self, given: Mapping[str, GivenKnob]) -> dict[str, Knob]:
         """Return the knobs by name, in the order of the file."""
         for name in self._order(given):
-            when = {other: self._values(name, other, value, given) for other, value in given[name].when.items()}
-            if any(values is None for values in when.values()):
-                continue
-            condition = {other: values for other, values in sorted(when.items()) if values}
+            when = {other: self._values(name, other, value, given) for other, value in sorted(given[name].when.items())}
+            condition = {other: values for other, values in when.items() if values}
+            known = len(condition) == len(when)
             self._allowed[name] = self._reach(name, condition)
-            knob = self._knob(name, given[name])
-            if knob is not None:
+            # a parameter of strategies is told nothing where those that it may be of are not known
+            owner = name.rpartition(".")[0]
+            told = owner not in self._wrong and (known or owner not in self.knobs)
+            knob = self._knob(name, given[name]) if told else None
+            if knob is not None and known:
                 self.knobs[name] = knob.model_copy(update={"when": condition})
+            else:
+                self._wrong.add(name)
         return {name: self.knobs[name] for name in given if name in self.knobs}
 
     def _order(self, given: Mapping[str, GivenKnob]) -> list[str]:
@@ -154,7 +159,8 @@ class SpaceReader:
         known = settable(self.arm)
         if name not in known:
             allowed = sorted({*known, *strategies(self.arm)})
-            self.findings.add(path, f"is no parameter of the arm that a search can set{suggestion(name, allowed)}")
+            near = next((key for key in allowed if key.endswith(f".{name}")), name)
+            self.findings.add(path, f"is no parameter of the arm that a search can set{suggestion(near, allowed)}")
         return [known[name]] if name in known else []
 
     def _of_strategies(self, name: str, owner: str, chooser: ChoiceSpec) -> list[Parameter]:

@@ -85,8 +85,10 @@ def _labels(choices: Sequence[Choice]) -> list[Value]:
 
 def _told_apart(choice: Component, alike: Sequence[Component]) -> str:
     """Return the label of a strategy with the parameters that not all of the same name have in common."""
-    differing = {key for other in alike for key in other.params if other.params[key] != choice.params.get(key)}
-    return Component(name=choice.name, params={key: choice.params.get(key) for key in sorted(differing)}).label
+    names = sorted({name for other in alike for name in other.params})
+    own = {name: choice.params.get(name) for name in names}
+    differing = [name for name in names if any(other.params.get(name) != own[name] for other in alike)]
+    return Component(name=choice.name, params={name: own[name] for name in differing}).label
 
 
 def _condition(when: Mapping[str, Sequence[Value]]) -> str:
