@@ -201,8 +201,12 @@ def test_choices_stand_side_by_side_and_a_point_only_where_it_was_asked() -> Non
         name: [float(np.asarray(line.get_xdata())[0]) for line in axes.lines if line.get_markersize() < 9]
         for name, axes in panels.items()
     }
-    assert places["miner"] == [float(RULES.index(str(point.values["miner"]))) for point in data.points]
-    assert places["redraw"] == [float(bool(point.values["redraw"])) for point in data.points]
+    # points of one choice stand side by side, in the order in which they were asked for
+    beside = [0.4 * (turn / 12 - 0.5) for turn in range(1, 13)]
+    miners = [RULES.index(str(point.values["miner"])) for point in data.points]
+    switches = [int(point.values["redraw"]) for point in data.points]
+    assert places["miner"] == pytest.approx(np.add(miners, beside).tolist())
+    assert places["redraw"] == pytest.approx(np.add(switches, beside).tolist())
     asked = [point.values["miner.share"] for point in data.points if "miner.share" in point.values]
     assert places["miner.share"] == asked
     assert len(asked) == 4

@@ -47,6 +47,8 @@ __all__ = [
 ]
 
 _FEWEST = 8
+_SPREAD = 0.4
+"""Share of the room of a choice over which its points stand."""
 _TWO_LINES = 0.13
 """Inches for a second line of names below a panel."""
 _SLICES = 12
@@ -227,15 +229,17 @@ def draw_slices(data: SearchPoints) -> "Figure":
 
 
 def _draw_slice(axes: "Axes", data: SearchPoints, name: str) -> None:
-    found = [(point, shade) for point, shade in _shaded(data) if name in point.values]
-    across = [_place(data, name, point.values[name]) for point, _ in found]
+    turns = [(point, turn / len(data.points)) for turn, point in enumerate(data.points, 1)]
+    found = [(point, turn) for point, turn in turns if name in point.values]
+    across = [_place(data, name, point.values[name], turn) for point, turn in found]
     if name in data.choices:
         category_ticks(axes, [written(label) for label in data.choices[name]])
     elif name in data.log and min(across) > 0:
         log_scale(axes, min(across), max(across))
     else:
         few_ticks(axes, 4)
-    for (point, shade), x in zip(found, across, strict=True):
+    for (point, turn), x in zip(found, across, strict=True):
+        shade = 0.25 + 0.75 * turn
         axes.plot(x, point.dev, "o", color=_COLOUR, alpha=shade, markersize=4.5, markeredgewidth=0)
         if point.chosen:
             axes.plot(x, point.dev, "o", color=_CHOSEN, markersize=9, markerfacecolor="none")
@@ -243,14 +247,15 @@ def _draw_slice(axes: "Axes", data: SearchPoints, name: str) -> None:
     quiet(axes)
 
 
-def _shaded(data: SearchPoints) -> list[tuple[Searched, float]]:
-    """Return the points, each with how dark it is drawn."""
-    return [(point, 0.25 + 0.75 * place / len(data.points)) for place, point in enumerate(data.points, 1)]
+def _place(data: SearchPoints, name: str, value: Value, turn: float) -> float:
+    """Return where a value stands on its axis.
 
-
-def _place(data: SearchPoints, name: str, value: Value) -> float:
-    """Return where a value stands on its axis; choices stand side by side in the order of the file."""
-    return float(data.choices[name].index(value)) if name in data.choices else float(value)
+    Choices stand side by side in the order of the file, points of one choice from left to
+    right by their turn, from 0 to 1: they would hide each other.
+    """
+    if name not in data.choices:
+        return float(value)
+    return data.choices[name].index(value) + _SPREAD * (turn - 0.5)
 
 
 def draw_front(data: SearchPoints) -> "Figure | None":
@@ -325,6 +330,8 @@ def importances_caption(data: SearchPoints) -> tuple[str, str]:
         f"How much each parameter of {notation.plain(data.arm)} matters for being among the best points on dev: "
         f"PED-ANOVA over {len(data.points):,} points. With few points these numbers are rough."
     )
+    if data.conditional:
+        caption += " A parameter with a condition is weighed where it was asked for."
     return f"Importance of parameters: {said}.", caption
 
 
@@ -339,6 +346,8 @@ def slices_caption(data: SearchPoints) -> tuple[str, str]:
         f"The {len(data.points):,} finished points of the search over {notation.plain(data.arm)}: {data.metric} on "
         "dev, mean over seeds and datasets, over each parameter; later points darker, the chosen one ringed."
     )
+    if data.choices:
+        caption += " Those of one choice stand from left to right in the order in which they were asked for."
     if data.conditional:
         caption += " A point stands only in the panels of what it was asked for."
     if len(data.parameters) > _SLICES:
