@@ -7,7 +7,11 @@ import pytest
 from test_sweep_file import VALID, complaints
 
 from harness.config import load_sweep, with_values
+from harness.config.findings import Findings
 from harness.config.knobs import settable
+from harness.config.ranges import read_range
+from harness.config.yaml_lines import read_yaml
+from harness.parameters import Bounds, Shape
 from harness.spec import ChoiceSpec, Component, Knob, RangeSpec
 
 Write = Callable[[str], Path]
@@ -233,6 +237,37 @@ def test_choices_that_a_condition_keeps_apart_go_together(write: Write) -> None:
     )
 
     assert found["redraw"].when == {"training.refresh": ("none",)}
+
+
+def test_a_range_suits_every_strategy_that_may_stand_there(write: Write) -> None:
+    shapes = [Shape(float, Bounds(0, 5)), Shape(int, Bounds(2, 9, high_open=True)), Shape(float)]
+
+    found = read_range(RangeSpec(), shapes, ("x",), Findings(read_yaml(write(VALID))))
+
+    assert (found.low, found.high) == (2, 5)
+    assert isinstance(found.low, int)
+
+
+def test_a_parameter_of_a_strategy_that_is_chosen_at_times_must_be_one_of_the_arm_too(write: Write) -> None:
+    space = (
+        "redraw: {}, miner: {choices: [topk_marginpos, {name: topk_marginpos, margin: 0.2}], when: {redraw: true}}, "
+        "miner.margin: {low: 0, high: 1}"
+    )
+
+    (found,) = complaints(write(searching(space.replace("high: 1", "high: 0.5"))))
+
+    assert found.startswith("15: search.space.miner.margin is no parameter of the arm as it stands: it needs when: {")
+
+
+def test_what_hangs_on_no_circle_is_read_beside_one(write: Write) -> None:
+    space = (
+        f"miner.share: {{when: {{miner: topk_percpos}}}}, miner: {FEW}, "
+        "redraw: {when: {on_shortage: keep}}, on_shortage: {when: {redraw: true}}"
+    )
+
+    (found,) = complaints(write(searching(space)))
+
+    assert found.startswith("15: search.space.redraw.when goes round in a circle")
 
 
 def test_an_arm_takes_a_strategy_and_then_its_parameters(write: Write) -> None:
