@@ -29,7 +29,11 @@ def among(name: str, *choices: str | Component) -> Space:
 @pytest.mark.parametrize(
     ("arm", "space", "start"),
     [
-        (IN_BATCH, among("training.loss", "info_nce", "margin_mse"), "allows training.loss=margin_mse, where "),
+        (
+            IN_BATCH,
+            among("training.loss", "info_nce", "margin_mse"),
+            "allows training.loss=margin_mse, where training.guides is required",
+        ),
         (
             IN_BATCH,
             among("training.loss", "info_nce", "gist"),
