@@ -285,6 +285,8 @@ def _plan(options: argparse.Namespace) -> int:
         _say(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
     if spec.search is not None:
         _say(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
+        for name, knob in spec.search.space.items():
+            _say(f"    {name}: {knob}")
     if plan.sweep.evaluate:
         _say(f"  evaluated on {', '.join(set_names(plan.sweep.evaluate))} too")
     if cost.finished == cost.total:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails, to_json
 
 from harness.parameters import Parameter, Shape, parameters
 
-__all__ = ["KeyPath", "Mistake", "check", "dotted", "shown", "suggestion"]
+__all__ = ["KeyPath", "Mistake", "check", "dotted", "shown", "suggestion", "wrong_value"]
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ def _translated(target: type, values: Mapping[str, object], item: ErrorDetails) 
     if item["type"] in ("value_error", "assertion_error"):
         reason = _reason(item)
         return Mistake(path, f"{reason}, got {shown(value)}" if reason.startswith("must ") else f"is refused: {reason}")
-    return Mistake(path, _wrong(_shapes_at(known[name], path), value))
+    return Mistake(path, wrong_value(_shapes_at(known[name], path), value))
 
 
 def _reason(item: ErrorDetails) -> str:
@@ -149,7 +149,7 @@ def _shapes_at(parameter: Parameter, path: KeyPath) -> tuple[Shape, ...]:
     return shapes
 
 
-def _wrong(shapes: tuple[Shape, ...], value: object) -> str:
+def wrong_value(shapes: tuple[Shape, ...], value: object) -> str:
     """Say what a value must be; a number of the right type is only told its range."""
     for shape in shapes:
         if shape.choices and len(shapes) == 1 and isinstance(value, str):

@@ -4,6 +4,7 @@ All of it is read from the annotation that also validates, so that a range is wr
 down once.
 """
 
+import math
 import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,18 @@ class Shape:
             return f"a list{several}{', each ' + ' or '.join(map(str, self.items)) if self.items else ''}"
         return _NAMES.get(self.base, getattr(self.base, "expected", "a value"))
 
+    def allows(self, value: JsonValue) -> bool:
+        """Tell whether a single value has this type, and lies within the bounds or among the choices."""
+        if self.choices:
+            return any(value == choice and type(value) is type(choice) for choice in self.choices)
+        if self.base is float and isinstance(value, float | int) and not isinstance(value, bool):
+            return math.isfinite(value) and value in self.bounds
+        if type(value) is not self.base:
+            return False
+        if isinstance(value, str):
+            return len(value) >= self.min_length
+        return self.base is not int or value in self.bounds
+
 
 _NAMES: dict[type, str] = {
     int: "a whole number",
@@ -100,6 +113,27 @@ class Parameter:
         """Return the shape of a parameter that is a number or null, else None."""
         shapes = [shape for shape in self.shapes if shape.base is not types.NoneType]
         return shapes[0] if len(shapes) == 1 and shapes[0].base in (int, float) and not shapes[0].choices else None
+
+    @property
+    def plain(self) -> bool:
+        """Tell whether a value is a number, text, true or false, one of some words, or null."""
+        return all(shape.choices or shape.base in (int, float, str, bool, types.NoneType) for shape in self.shapes)
+
+    @property
+    def listed(self) -> tuple[JsonValue, ...]:
+        """Every value of a parameter of which there are few: words, true and false; else nothing."""
+        if len(self.shapes) != 1:
+            return ()
+        return (False, True) if self.shapes[0].base is bool and not self.shapes[0].choices else self.shapes[0].choices
+
+    @property
+    def floats(self) -> bool:
+        """Tell whether a whole number is given to the parameter as any other number."""
+        return any(shape.base is float for shape in self.shapes) and all(shape.base is not int for shape in self.shapes)
+
+    def allows(self, value: JsonValue) -> bool:
+        """Tell whether a single value is what some shape of the parameter asks for."""
+        return any(shape.allows(value) for shape in self.shapes)
 
 
 @cache

@@ -2,13 +2,29 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+from pydantic import ValidationError
 
 from harness.config import with_values
 from harness.errors import ConfigError
 from harness.fingerprint import digest
 from harness.seeding import derive_seed
-from harness.spec import ArmSpec, RangeSpec, Sampler, SearchSpec
+from harness.spec import (
+    ArmSpec,
+    Choice,
+    ChoiceSpec,
+    Knob,
+    RangeSpec,
+    Sampler,
+    SearchSpec,
+    Space,
+    Value,
+    Values,
+    in_turn,
+    is_asked,
+    written,
+)
 from harness.sweep_files import Point
 
 if TYPE_CHECKING:
@@ -50,7 +66,7 @@ class Search:
         self.origin = _origin(spec, template)
         self._kept = {point.number: point.values for point in kept if self.origin and point.origin == self.origin}
 
-    def ask(self) -> tuple[int, dict[str, float | int], ArmSpec]:
+    def ask(self) -> tuple[int, Values, ArmSpec]:
         """Return the number of the next point, its values, and the arm that it makes."""
         number = len(self._asked)
         if self.origin:  # a state that what is kept need not advance
@@ -59,14 +75,13 @@ class Search:
             self._study.enqueue_trial(self._kept[number])
         trial = self._study.ask()
         self._asked.append(trial)
-        values: dict[str, float | int] = {}
-        for key, bounds in sorted(self._spec.space.items()):
-            low, high = _ends(key, bounds)
-            if isinstance(low, int) and isinstance(high, int):
-                values[key] = trial.suggest_int(key, low, high, log=bounds.log)
-            else:
-                values[key] = trial.suggest_float(key, float(low), float(high), log=bounds.log)
-        return trial.number, values, _named(with_values(self._template, values), trial.number, values)
+        values: Values = {}
+        for key in in_turn(self._spec.space):
+            knob = self._spec.space[key]
+            if is_asked(knob, values):
+                values[key] = _suggested(trial, key, knob)
+        values = dict(sorted(values.items()))
+        return trial.number, values, _arm(self._spec.space, self._template, trial.number, values)
 
     def tell(self, place: int, values: Sequence[float] | None) -> None:
         """Report the objectives of the point that was asked for at `place`; None means that it failed."""
@@ -97,7 +112,7 @@ class Listed:
         if wrong:
             raise ConfigError("\n".join(f"--points: {each}" for each in wrong))
 
-    def ask(self) -> tuple[int, dict[str, float | int], ArmSpec]:
+    def ask(self) -> tuple[int, Values, ArmSpec]:
         """Return the number of the next point, its values, and the arm that it makes."""
         point = next(self._points)
         return point.number, point.values, point.arm
@@ -111,15 +126,41 @@ class Listed:
 
 def _misfit(point: Point, spec: SearchSpec, template: ArmSpec) -> str:
     """Say why a point cannot be one of this search; empty if it can."""
-    if set(point.values) != set(spec.space):
-        return f"has values of {', '.join(sorted(point.values))}; the search is over {', '.join(sorted(spec.space))}"
+    asked = {key for key, knob in spec.space.items() if is_asked(knob, point.values)}
+    if set(point.values) != asked:
+        here = f"it is asked for {', '.join(sorted(asked))}" if asked < set(spec.space) else _over(spec.space)
+        return f"has values of {', '.join(sorted(point.values))}; {here}"
     for key, value in sorted(point.values.items()):
-        low, high = _ends(key, spec.space[key])
-        if not low <= value <= high:
-            return f"has {key} {value}, beyond [{low}, {high}]"
-    if _named(with_values(template, point.values), point.number, point.values) != point.arm:
+        if why := _excluded(key, value, spec.space[key]):
+            return f"has {key} {value}, {why}"
+    if _arm(spec.space, template, point.number, point.values) != point.arm:
         return f"is of another arm than the file's '{template.name}': some other setting has changed"
     return ""
+
+
+def _over(space: Space) -> str:
+    return f"the search is over {', '.join(sorted(space))}"
+
+
+def _excluded(key: str, value: Value, knob: Knob) -> str:
+    """Say why a value is none that a knob may have; empty if it is."""
+    if isinstance(knob, ChoiceSpec):
+        known = any(value == label and type(value) is type(label) for label in knob.labels)
+        return "" if known else f"which is none of {', '.join(map(written, knob.labels))}"
+    low, high = _ends(key, knob)
+    if not isinstance(value, str | bool) and low <= value <= high:
+        return ""
+    return f"beyond [{low}, {high}]"
+
+
+def _suggested(trial: "optuna.trial.Trial", key: str, knob: Knob) -> Value:
+    """Ask for the value of one knob."""
+    if isinstance(knob, ChoiceSpec):
+        return cast("Value", trial.suggest_categorical(key, knob.labels))
+    low, high = _ends(key, knob)
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(key, low, high, log=knob.log)
+    return trial.suggest_float(key, float(low), float(high), log=knob.log)
 
 
 def _ends(key: str, bounds: RangeSpec) -> tuple[float | int, float | int]:
@@ -156,6 +197,25 @@ def _population(trials: int) -> int:
     return min(_LARGEST_GENERATION, max(_STARTUP, trials // 5))
 
 
-def _named(arm: ArmSpec, number: int, values: Mapping[str, float | int]) -> ArmSpec:
-    shown = ", ".join(f"{key.rpartition('.')[2]}={value:.4g}" for key, value in sorted(values.items()))
-    return arm.model_copy(update={"name": f"{arm.name} #{number} ({shown})"})
+def _arm(space: Space, template: ArmSpec, number: int, values: Mapping[str, Value]) -> ArmSpec:
+    """Return the arm that a point makes of the template; raise ConfigError where its values make none."""
+    meant: dict[str, Choice] = {}
+    for key, value in values.items():
+        knob = space[key]
+        if isinstance(knob, ChoiceSpec):
+            meant[key] = knob.options[value]
+        else:
+            meant[key] = value
+    said = ", ".join(f"{key.rpartition('.')[2]}={_plain(value)}" for key, value in sorted(values.items()))
+    try:
+        arm = with_values(template, meant)
+    except ValidationError as error:
+        reason = error.errors(include_url=False)[0]["msg"]
+        message = f"search.space allows a point that makes no arm ({said}): {reason}"
+        raise ConfigError(message) from error
+    return arm.model_copy(update={"name": f"{arm.name} #{number} ({said})"})
+
+
+def _plain(value: Value) -> str:
+    """Write a value for a name: numbers to four digits."""
+    return written(value) if isinstance(value, str | bool) else f"{value:.4g}"

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from harness.errors import StorageError
 from harness.record import absent, write_text
-from harness.spec import ArmSpec, PlannedRun, Spec, SweepPlan
+from harness.spec import ArmSpec, PlannedRun, Spec, SweepPlan, Values
 
 __all__ = [
     "Point",
@@ -27,7 +27,7 @@ def _zero(value: object) -> bool:
 
 
 class Point(Spec):
-    """One point that a search asked for: its values, the arm that they make, and its runs.
+    """One point that a search asked for: its values of the knobs it had, the arm that they make, and its runs.
 
     `origin` is the digest of the search that asked, where asking again need not give the same
     digits. `pruned_after` counts the runs after which it was given up, 0 for one that was not;
@@ -36,7 +36,7 @@ class Point(Spec):
     """
 
     number: int
-    values: dict[str, float | int]
+    values: Values
     arm: ArmSpec
     runs: tuple[PlannedRun, ...]
     origin: Annotated[str, Field(exclude_if=absent)] = ""

@@ -10,7 +10,17 @@ import pandas as pd
 from harness.measures import AuditRecord, Histograms
 from harness.record import METRICS, Failure, RunRecord, record_of, write_record
 from harness.searching import Runs, Searching
-from harness.spec import ArmSpec, Component, MiningSpec, RangeSpec, RunSpec, SearchSpec, SweepSpec, TrainingSpec
+from harness.spec import (
+    ArmSpec,
+    ChoiceSpec,
+    Component,
+    MiningSpec,
+    RangeSpec,
+    RunSpec,
+    SearchSpec,
+    SweepSpec,
+    TrainingSpec,
+)
 from harness.sweep_files import Point, SearchEnd
 
 TEMPLATE = ArmSpec(
@@ -22,6 +32,19 @@ TEMPLATE = ArmSpec(
     training=TrainingSpec(batch_size=8),
 )
 SPACE = {"miner.share": RangeSpec(low=0.5, high=1.0)}
+CONDITIONS = {
+    "miner": ChoiceSpec(
+        choices=(
+            Component(name="topk_percpos", params={"k": 2}),
+            Component(name="topk_marginpos", params={"k": 2}),
+            Component(name="topk_abs", params={"k": 2}),
+        )
+    ),
+    "miner.share": RangeSpec(low=0.5, high=1.0, when={"miner": ("topk_percpos",)}),
+    "miner.margin": RangeSpec(low=0.0, high=0.4, when={"miner": ("topk_marginpos",)}),
+    "redraw": ChoiceSpec(choices=(False, True), when={"miner": ("topk_percpos", "topk_marginpos")}),
+}
+"""Three miners, two of them with a threshold that is searched."""
 QUERIES = 40
 
 
@@ -39,7 +62,16 @@ def sweep(seeds: Sequence[int] = (0, 1), **search: object) -> SweepSpec:
 
 def share_of(spec: RunSpec) -> float:
     assert spec.arm.mining is not None
-    return float(str(spec.arm.mining.miner.params["share"]))
+    return float(str(spec.arm.mining.miner.params.get("share", 0.5)))
+
+
+def strength_of(spec: RunSpec) -> float:
+    """Return a made-up dev mean for the miners of `CONDITIONS`: a share is best at 0.8, and better than the others."""
+    assert spec.arm.mining is not None
+    params = spec.arm.mining.miner.params
+    if "share" in params:
+        return 0.6 - abs(float(str(params["share"])) - 0.8) + 0.02 * spec.arm.mining.redraw
+    return 0.4 + 0.3 * float(str(params["margin"])) if "margin" in params else 0.3
 
 
 def audited(hidden: int, negatives: int = 200) -> AuditRecord:

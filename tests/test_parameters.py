@@ -3,8 +3,8 @@
 from typing import Annotated, Literal
 
 import pytest
-from annotated_types import Ge, Interval
-from pydantic import Field
+from annotated_types import Ge, Interval, MinLen
+from pydantic import Field, JsonValue
 from pydantic.dataclasses import dataclass
 
 from harness.parameters import Bounds, parameters
@@ -23,6 +23,9 @@ class Strategy:
     either: float | Literal["all"] = "all"
     ranks: tuple[int, ...] = (1, 2)
     extra: dict[str, int] = Field(default_factory=dict)
+    switch: bool = False
+    text: Annotated[str, MinLen(1)] = "-"
+    level: Literal[1, 2] = 1
     computed: int = Field(default=0, init=False)
 
 
@@ -36,6 +39,9 @@ def test_every_parameter_says_what_it_expects() -> None:
         "either": "a number or all",
         "ranks": "a list, each a whole number",
         "extra": "a mapping",
+        "switch": "true or false",
+        "text": "text that is not empty",
+        "level": "one of 1, 2",
     }
 
 
@@ -50,12 +56,51 @@ def test_defaults_are_plain_data() -> None:
         "either": "all",
         "ranks": [1, 2],
         "extra": {},
+        "switch": False,
+        "text": "-",
+        "level": 1,
     }
     assert [parameter.name for parameter in parameters(Strategy) if parameter.required] == ["path"]
 
 
 def test_numeric_parameters_are_numbers_or_null() -> None:
     assert [parameter.name for parameter in parameters(Strategy) if parameter.numeric] == ["share", "count", "depth"]
+
+
+def test_plain_parameters_are_single_values() -> None:
+    assert [parameter.name for parameter in parameters(Strategy) if not parameter.plain] == ["ranks", "extra"]
+
+
+def test_words_and_switches_can_be_listed() -> None:
+    listed = {parameter.name: parameter.listed for parameter in parameters(Strategy) if parameter.listed}
+
+    assert listed == {"mode": ("a", "b"), "switch": (False, True), "level": (1, 2)}
+
+
+def test_whole_numbers_are_any_numbers_where_no_parameter_asks_for_them_alone() -> None:
+    assert [parameter.name for parameter in parameters(Strategy) if parameter.floats] == ["share", "either"]
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed", "refused"),
+    [
+        ("share", [0.51, 1, 1.0], [0.5, 1.01, True, "1", None, float("nan"), float("inf")]),
+        ("count", [1, 10**9, None], [0, 1.0, True, "1"]),
+        ("depth", [1, 8], [0, 9, None]),
+        ("mode", ["a", "b"], ["c", None, True]),
+        ("switch", [False, True], [0, 1, "true", None]),
+        ("either", [0, -1.5, "all"], ["some", None, float("nan")]),
+        ("text", ["x"], ["", 1, None]),
+        ("level", [1, 2], [True, 1.0, 3]),
+    ],
+)
+def test_a_single_value_is_allowed_by_type_bounds_and_words(
+    name: str, allowed: list[JsonValue], refused: list[JsonValue]
+) -> None:
+    parameter = {parameter.name: parameter for parameter in parameters(Strategy)}[name]
+
+    assert [value for value in allowed if not parameter.allows(value)] == []
+    assert [value for value in refused if parameter.allows(value)] == []
 
 
 def test_models_are_read_like_dataclasses() -> None:

@@ -28,7 +28,7 @@ def quickstart() -> SweepSpec:
     return load_sweep(SWEEPS / "quickstart.yaml")
 
 
-@pytest.mark.parametrize("name", ["quickstart", "smoke", "tune_percpos"])
+@pytest.mark.parametrize("name", ["quickstart", "smoke", "tune_percpos", "tune_removers"])
 def test_every_shipped_sweep_can_be_planned(name):
     spec = load_sweep(SWEEPS / f"{name}.yaml")
 

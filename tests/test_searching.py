@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from search_folders import TEMPLATE, Bench, share_of, sweep
+from search_folders import CONDITIONS, TEMPLATE, Bench, share_of, strength_of, sweep
 
 from harness.budget import seconds_of
 from harness.errors import ConfigError
@@ -269,3 +269,35 @@ def test_every_point_that_is_not_of_the_search_is_named(tmp_path):
 def test_an_empty_list_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=re.escape("--points: there is no point in the list")):
         Bench(tmp_path).search(sweep(), [])
+
+
+# Choices and conditions
+
+
+@pytest.mark.parametrize("search", [{}, {"sampler": "random"}, {"prune": {"block": 2}}, {"minimise": "contamination"}])
+def test_a_search_under_conditions_that_was_cut_off_ends_with_the_same_points(tmp_path, search):
+    whole, cut = (Bench(tmp_path / name, score=strength_of) for name in ("whole", "cut"))
+    whole.search(sweep(trials=8, space=CONDITIONS, **search))
+    cut.search(sweep(trials=3, space=CONDITIONS, **search))
+
+    cut.search(sweep(trials=8, space=CONDITIONS, **search))
+
+    assert (tmp_path / "cut" / KEPT).read_bytes() == (tmp_path / "whole" / KEPT).read_bytes()
+    assert len({tuple(point.values) for point in read_points(tmp_path / "whole")}) == 3
+
+
+def test_a_list_of_points_under_conditions_is_carried_out_as_it_stands(tmp_path):
+    spec = sweep(trials=8, space=CONDITIONS)
+    Bench(tmp_path / "first", score=strength_of).search(spec)
+
+    Bench(tmp_path / "second", score=strength_of).search(spec, read_list(tmp_path / "first" / KEPT))
+
+    assert (tmp_path / "second" / KEPT).read_bytes() == (tmp_path / "first" / KEPT).read_bytes()
+
+
+def test_a_space_that_is_cut_down_to_one_miner_asks_other_runs(tmp_path):
+    Bench(tmp_path, score=strength_of).search(sweep(space=CONDITIONS))
+    points = read_points(tmp_path)
+
+    with pytest.raises(ConfigError, match=r"has values of .*miner.*; the search is over miner.share$"):
+        Bench(tmp_path / "other").search(sweep(), points[:1])

@@ -7,7 +7,7 @@ import pytest
 from harness.config import load_sweep
 from harness.plan import make_plan
 from harness.recipes import RECIPES
-from harness.spec import SweepSpec
+from harness.spec import ChoiceSpec, SweepSpec
 
 FOLDER = Path(__file__).parents[1] / "sweeps"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -70,3 +70,18 @@ def test_the_search_tunes_the_share_on_the_arm_it_names() -> None:
     assert search is not None
     assert search.arm == "PercPos tuned"
     assert list(search.space) == ["miner.share"]
+
+
+def test_the_search_among_removers_asks_each_for_its_own_threshold_alone() -> None:
+    search = shipped("tune_removers").search
+
+    assert search is not None
+    miner = search.space["miner"]
+    assert isinstance(miner, ChoiceSpec)
+    thresholds = {name: knob.when["miner"] for name, knob in search.space.items() if "miner" in knob.when}
+    assert thresholds == {
+        "miner.share": ("topk_percpos",),
+        "miner.margin": ("topk_marginpos",),
+        "miner.threshold": ("topk_abs",),
+    }
+    assert sorted(map(str, miner.labels)) == sorted(str(rule) for (rule,) in thresholds.values())

@@ -13,11 +13,11 @@ from harness.spec import Component, EarlyStoppingSpec, MiningSpec, TrainingSpec
 if TYPE_CHECKING:
     from harness.losses.base import Guidance, Loss
 
-__all__ = ["guidance", "objection", "read_training"]
+__all__ = ["NEUTRAL", "guidance", "objection", "read_training"]
 
 _LOSS = TrainingSpec.model_fields["loss"].default.name
 _PARTS = {"batching": "batchers", "refresh": "refreshes"}
-_NEUTRAL = {"batching": (OFF, "random"), "refresh": (OFF, "static")}
+NEUTRAL = {"batching": (OFF, "random"), "refresh": (OFF, "static")}
 """What an arm says that does without a part: the same as saying nothing."""
 
 
@@ -28,9 +28,9 @@ def read_training(given: Mapping[str, Setting], where: KeyPath, findings: Findin
     parts: dict[str, Component | None] = {}
     for key, kind in _PARTS.items():
         setting = plain.pop(key, None)
-        if setting is not None and setting.value is not None and setting.value not in _NEUTRAL[key]:
+        if setting is not None and setting.value is not None and setting.value not in NEUTRAL[key]:
             part = read_component(kind, setting, findings)
-            if part is None or part.name not in _NEUTRAL[key]:
+            if part is None or part.name not in NEUTRAL[key]:
                 parts[key] = part
     guides = _guides(plain.pop("guides", None), findings)
     stopping = plain.pop("early_stopping", None)

@@ -17,7 +17,8 @@ from harness.spec.mining import (
     Threshold,
 )
 from harness.spec.run import ArmSpec, DropOwn, FurtherSets, RunSpec
-from harness.spec.search import BudgetSpec, GuardSpec, Minimised, PruneSpec, RangeSpec, Sampler, SearchSpec
+from harness.spec.search import BudgetSpec, GuardSpec, Minimised, PruneSpec, Sampler, SearchSpec, conditions_refused
+from harness.spec.space import Choice, ChoiceSpec, Knob, RangeSpec, Space, Value, Values, in_turn, is_asked, written
 from harness.spec.sweep import Amendment, Comparison, PlannedRun, SplitRoles, SweepPlan, SweepSpec
 from harness.spec.training import EarlyStoppingSpec, TrainingSpec
 
@@ -27,6 +28,8 @@ __all__ = [
     "ArmSpec",
     "Boundary",
     "BudgetSpec",
+    "Choice",
+    "ChoiceSpec",
     "Comparison",
     "Component",
     "ConfirmSpec",
@@ -34,6 +37,7 @@ __all__ = [
     "EarlyStoppingSpec",
     "FurtherSets",
     "GuardSpec",
+    "Knob",
     "Margin",
     "MetricName",
     "Minimised",
@@ -51,6 +55,7 @@ __all__ = [
     "SearchSpec",
     "Share",
     "Shortage",
+    "Space",
     "Spec",
     "SplitRoles",
     "SuspectSpec",
@@ -58,4 +63,10 @@ __all__ = [
     "SweepSpec",
     "Threshold",
     "TrainingSpec",
+    "Value",
+    "Values",
+    "conditions_refused",
+    "in_turn",
+    "is_asked",
+    "written",
 ]

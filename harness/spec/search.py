@@ -6,22 +6,15 @@ from annotated_types import Interval
 from pydantic import Field, model_validator
 
 from harness.spec.base import Spec, unset
+from harness.spec.space import Knob, in_turn
 
-__all__ = ["BudgetSpec", "GuardSpec", "Minimised", "PruneSpec", "RangeSpec", "Sampler", "SearchSpec"]
+__all__ = ["BudgetSpec", "GuardSpec", "Minimised", "PruneSpec", "Sampler", "SearchSpec", "conditions_refused"]
 
 Sampler = Literal["tpe", "random", "qmc", "gp", "nsga2"]
 """How the points of a search are chosen; see `harness.search`."""
 
 Minimised = Literal["contamination", "cost"]
 """What a search may lower while it raises the dev metric; see `harness.objectives`."""
-
-
-class RangeSpec(Spec):
-    """Bounds of one searched parameter, both included; unset bounds come from its annotation."""
-
-    low: float | int | None = None
-    high: float | int | None = None
-    log: bool = False
 
 
 class GuardSpec(Spec):
@@ -65,10 +58,24 @@ class PruneSpec(Spec):
     block: Annotated[int, Interval(ge=1, le=10_000)] = 1
 
 
+_FOLLOW_CONDITIONS: tuple[Sampler, ...] = ("tpe", "random")
+
+
+def conditions_refused(sampler: Sampler) -> str:
+    """Say why a sampler takes no conditions; empty if it does.
+
+    Those of Optuna that model the space as a whole leave out whatever is not asked for at
+    every point, and draw it at random without a word.
+    """
+    if sampler in _FOLLOW_CONDITIONS:
+        return ""
+    return f"must be {' or '.join(_FOLLOW_CONDITIONS)} where a knob has a condition, got {sampler!r}"
+
+
 class SearchSpec(Spec):
     """A search over parameters of one arm, by Optuna, on the dev split only.
 
-    `space` maps a dotted parameter (`miner.share`, `training.learning_rate`) to its range.
+    `space` maps a dotted part of the arm (`miner`, `miner.share`, `training.learning_rate`) to its range or choices.
     With `guard` half of the dev queries answer only where they contradict the other half;
     `minimise` is a second objective, `budget` ends it before `trials`, `prune` gives points
     up early. All four are absent by default, and then no part of any digest.
@@ -76,7 +83,7 @@ class SearchSpec(Spec):
 
     arm: str
     trials: Annotated[int, Interval(ge=1, le=10_000)]
-    space: dict[str, RangeSpec]
+    space: dict[str, Knob]
     sampler: Sampler = "tpe"
     seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
     guard: Annotated[GuardSpec | None, Field(exclude_if=unset)] = None
@@ -90,4 +97,13 @@ class SearchSpec(Spec):
             if self.prune is not None and getattr(self, other) is not None:
                 message = f"prune and {other} exclude each other"
                 raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_can_be_followed(self) -> Self:
+        in_turn(self.space)
+        refused = conditions_refused(self.sampler)
+        if refused and any(knob.when for knob in self.space.values()):
+            message = f"sampler {refused}"
+            raise ValueError(message)
         return self

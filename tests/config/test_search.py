@@ -58,18 +58,20 @@ def test_ends_that_are_not_given_come_from_the_annotation(write: Write, space: s
     [
         (
             "{miner.shar: auto}",
-            "search.space.miner.shar is no numeric parameter of the arm; did you mean 'miner.share'?",
+            "search.space.miner.shar is no parameter of the arm that a search can set; did you mean 'miner.share'?",
         ),
-        ("{on_shortage: auto}", "search.space.on_shortage is no numeric parameter of the arm"),
-        ("{training.loss: auto}", "search.space.training.loss is no numeric parameter of the arm"),
+        ("{training.loss: auto}", "search.space.training.loss.choices is required: a list of two or more, each a loss"),
         ("{miner.share: {low: 0.4}}", "search.space.miner.share.low must be in [0.5, 1.0], got 0.4"),
         ("{miner.share: {high: 2}}", "search.space.miner.share.high must be in [0.5, 1.0], got 2"),
         ("{miner.share: {low: 0.9, high: 0.6}}", "search.space.miner.share.low must be below high, got low 0.9 and"),
         ("{miner.share: {low: 1.0}}", "search.space.miner.share.low must be below high, got low 1.0 and high 1.0"),
         ("{miner.share: {low: .nan}}", "search.space.miner.share.low must be a finite number"),
         ("{miner.share: {low: x}}", "search.space.miner.share.low must be a number or a whole number or null, got 'x'"),
-        ("{miner.share: {lo: 0.6}}", "search.space.miner.share.lo is an unknown parameter; did you mean 'low'?"),
-        ("{miner.share: all}", "search.space.miner.share must be a mapping of low, high and log, or auto, got 'all'"),
+        ("{miner.share: {lo: 0.6}}", "search.space.miner.share.lo is an unknown key; did you mean 'low'?"),
+        (
+            "{miner.share: all}",
+            "search.space.miner.share must be a mapping of low, high and log, or choices, or auto, got 'all'",
+        ),
         ("{miner.k: {low: 1.5}}", "search.space.miner.k.low must be a whole number in [1, 64], got 1.5"),
         ("{training.learning_rate: auto}", "search.space.training.learning_rate.low is required: the parameter is a n"),
         (

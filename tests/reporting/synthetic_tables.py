@@ -8,6 +8,7 @@ import pandas as pd
 
 from harness.record import write_text
 from harness.seeding import generator
+from harness.spec import Value
 from harness.store import write_file
 from harness.sweep_files import Point, read_plan, write_points
 
@@ -86,7 +87,7 @@ def keep_queries(folder: Path, queries: Sequence[str], *, texts: bool = True) ->
         )
 
 
-def make_points(folder: Path, values: Mapping[str, dict[str, float]]) -> None:
+def make_points(folder: Path, values: Mapping[str, Mapping[str, Value]]) -> None:
     """Turn arms of a plan, by name, into points of its search with these values, as a real search leaves them."""
     plan = read_plan(folder)
     points = [

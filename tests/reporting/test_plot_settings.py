@@ -13,7 +13,7 @@ from harness.reporting.answer import _search
 from harness.reporting.plots import learning, search_points, sensitivity, teachers_by_bases
 from harness.reporting.plots.search_points import Searched, importances
 from harness.reporting.tables import analyse
-from harness.spec import RangeSpec, SearchSpec, TrainingSpec
+from harness.spec import ChoiceSpec, Component, RangeSpec, SearchSpec, TrainingSpec, Value
 from harness.sweep_files import SearchEnd, read_points, write_points, write_search_end
 
 SHARES = tuple(
@@ -134,6 +134,115 @@ def test_points_of_a_search_have_their_values_and_dev_metric(tmp_path: Path) -> 
     assert data.importances == ()
     assert search_points.draw_importances(data) is None
     assert [row["miner.share"] for row in search_points.slices_rows(data)] == ["0.7", "0.8", "0.9"]
+
+
+RULES = ("topk_percpos", "topk_marginpos", "topk_abs")
+CONDITIONS = {
+    "miner": ChoiceSpec(choices=tuple(Component(name=name) for name in RULES)),
+    "miner.share": RangeSpec(low=0.5, high=1.0, when={"miner": ("topk_percpos",)}),
+    "miner.threshold": RangeSpec(low=0.0, high=9.0, when={"miner": ("topk_abs",)}),
+    "redraw": ChoiceSpec(choices=(False, True)),
+}
+
+
+def under_conditions(count: int) -> list[Searched]:
+    """Return points whose miner alone decides how good they are, the share among those of one miner."""
+    rng = np.random.default_rng(4)
+    points = []
+    for place in range(count):
+        rule = RULES[place % 3]
+        values: dict[str, Value] = {"miner": rule, "redraw": bool(rng.random() < 0.5)}
+        dev = {"topk_percpos": 0.5, "topk_marginpos": 0.3, "topk_abs": 0.1}[rule]
+        if rule == "topk_percpos":
+            values["miner.share"] = float(rng.uniform(0.5, 1.0))
+            dev -= 0.2 * abs(float(values["miner.share"]) - 0.8)
+        if rule == "topk_abs":
+            values["miner.threshold"] = float(rng.uniform(0.0, 9.0))
+        points.append(Searched(place, values, dev + 0.001 * rng.random(), chosen=place == 0))
+    return points
+
+
+def test_choices_and_what_hangs_on_them_are_weighed() -> None:
+    shares = {one.parameter: one.share for one in importances(under_conditions(60), CONDITIONS)}
+
+    assert set(shares) == set(CONDITIONS)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares["miner.threshold"] == 0.0  # at no good point
+    assert min(shares["miner"], shares["miner.share"]) > 10 * shares["redraw"]
+
+
+def test_a_parameter_that_one_point_or_none_was_asked_for_is_no_obstacle() -> None:
+    points = [point for point in under_conditions(30) if point.values["miner"] != "topk_abs"]
+    alone = replace(points[0], values={**points[1].values, "miner": "topk_abs", "miner.threshold": 1.0})
+
+    assert "miner.threshold" not in {one.parameter for one in importances(points, CONDITIONS)}
+    assert "miner.threshold" in {one.parameter for one in importances([*points, alone], CONDITIONS)}
+
+
+def conditional(count: int = 12) -> search_points.SearchPoints:
+    return search_points.SearchPoints(
+        arm="tuned",
+        metric="nDCG@10",
+        points=tuple(under_conditions(count)),
+        parameters=tuple(sorted(CONDITIONS)),
+        log=frozenset(),
+        importances=(),
+        choices={"miner": RULES, "redraw": (False, True)},
+        conditional=frozenset({"miner.share", "miner.threshold"}),
+    )
+
+
+def test_choices_stand_side_by_side_and_a_point_only_where_it_was_asked() -> None:
+    data = conditional()
+
+    panels = {axes.texts[0].get_text(): axes for axes in search_points.draw_slices(data).axes}
+
+    places = {
+        name: [float(np.asarray(line.get_xdata())[0]) for line in axes.lines if line.get_markersize() < 9]
+        for name, axes in panels.items()
+    }
+    # points of one choice stand side by side, in the order in which they were asked for
+    beside = [0.4 * (turn / 12 - 0.5) for turn in range(1, 13)]
+    miners = [RULES.index(str(point.values["miner"])) for point in data.points]
+    switches = [int(point.values["redraw"]) for point in data.points]
+    assert places["miner"] == pytest.approx(np.add(miners, beside).tolist())
+    assert places["redraw"] == pytest.approx(np.add(switches, beside).tolist())
+    asked = [point.values["miner.share"] for point in data.points if "miner.share" in point.values]
+    assert places["miner.share"] == asked
+    assert len(asked) == 4
+    assert [tick.get_text().strip() for tick in panels["miner"].get_xticklabels()] == list(RULES)
+    assert [tick.get_text() for tick in panels["redraw"].get_xticklabels()] == ["false", "true"]
+
+
+def test_what_a_point_was_not_asked_for_is_left_blank_beside_the_figure() -> None:
+    data = conditional(3)
+
+    rows = search_points.slices_rows(data)
+
+    assert [row["miner"] for row in rows] == list(RULES)
+    assert [bool(row["miner.share"]) for row in rows] == [True, False, False]
+    assert [bool(row["miner.threshold"]) for row in rows] == [False, False, True]
+    assert {row["redraw"] for row in rows} <= {"true", "false"}
+    said, caption = search_points.slices_caption(data)
+    assert f"at miner topk_percpos, miner.share {data.points[0].values['miner.share']:.4g}, redraw " in said
+    assert "A point stands only in the panels of what it was asked for." in caption
+
+
+def test_points_with_choices_are_read_as_they_were_kept(tmp_path: Path) -> None:
+    search = SearchSpec(arm="tuned", trials=3, space=CONDITIONS)
+    names = [f"tuned #{place} (x)" for place in range(3)]
+    arms = [QUICKSTART[3], *(replace(arm, name=name) for name, arm in zip(names, SHARES, strict=True))]
+    folder = replace(SMALL, arms=arms, search=search).write(tmp_path)
+    values: dict[str, Value] = {"miner": "topk_percpos", "miner.share": 0.9, "redraw": True}
+    tables.make_points(folder, dict.fromkeys(names, values))
+
+    data = search_points.compute(analyse(folder))
+
+    assert data is not None
+    assert [point.values for point in data.points] == [values] * 3
+    assert data.parameters == ("miner", "miner.share", "redraw")
+    assert data.choices == {"miner": RULES, "redraw": (False, True)}
+    assert data.conditional == {"miner.share", "miner.threshold"}
 
 
 def test_results_without_a_search_have_no_points(tmp_path: Path) -> None:

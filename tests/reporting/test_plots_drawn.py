@@ -34,10 +34,14 @@ from harness.reporting.plots import (
 )
 from harness.reporting.styles import Styles, family_styles
 from harness.reporting.tables import Analysis, analyse, family_of
-from harness.spec import Component, RangeSpec, SearchSpec, TrainingSpec
+from harness.spec import ChoiceSpec, Component, RangeSpec, SearchSpec, TrainingSpec, Value
 
 HOSTILE = ("y" * 80, "שלום עולם מאוד", "two\nlines\tand $x_1^2$", "日本語の名前", "=cmd|' /C calc'!A0", "<b>&amp;</b>")
-SPACE = {"miner.share": RangeSpec(low=0.5, high=1.0), "training.learning_rate": RangeSpec(low=1e-4, high=1.0, log=True)}
+SPACE = {
+    "miner": ChoiceSpec(choices=tuple(Component(name=f"{name} rule") for name in HOSTILE)),
+    "miner.share": RangeSpec(low=0.5, high=1.0, when={"miner": (f"{HOSTILE[0]} rule", f"{HOSTILE[3]} rule")}),
+    "training.learning_rate": RangeSpec(low=1e-4, high=1.0, log=True),
+}
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arms = [*_arms(), *points]
     search = SearchSpec(arm="tuned", trials=9, space=SPACE, minimise="contamination")
     Sweep(arms=arms, baseline=arms[2].name, seeds=(0, 1), test=12, dev=9, search=search, kept=True).write(folder)
-    values = {"miner.share": 0.5, "training.learning_rate": 1e-4}
-    tables.make_points(
-        folder,
-        {arm.name: {name: low * (1 + place / 9) for name, low in values.items()} for place, arm in enumerate(points)},
-    )
+    values: dict[str, dict[str, Value]] = {}
+    for place, arm in enumerate(points):
+        values[arm.name] = {"miner": f"{HOSTILE[place % 6]} rule", "training.learning_rate": 1e-4 * (1 + place / 9)}
+        if place % 3 == 0:
+            values[arm.name]["miner.share"] = 0.5 * (1 + place / 9)
+    tables.make_points(folder, values)
     keep(folder, size=12)
     return folder
 

@@ -20,6 +20,7 @@ __all__ = [
     "Margins",
     "arrowhead",
     "axis_note",
+    "category_ticks",
     "few_ticks",
     "fitted",
     "log_scale",
@@ -42,6 +43,10 @@ _INCH = 72.0
 _LINE = 9.5
 _SOME = 3
 _FAR = 4.0
+_TICKS = 7.5
+"""Points of tick labels, as `quiet` has them."""
+_BETWEEN = 0.06
+"""Inches between names that stand side by side."""
 _NARROW = 30.0
 """Axes that span less than this ratio have ticks at 1, 2 and 5."""
 
@@ -225,6 +230,18 @@ def few_ticks(axes: "Axes", most: int = 6) -> None:
 
     axes.xaxis.set_major_locator(MaxNLocator(most, prune="both" if most > _SOME else None, steps=[1, 2, 2.5, 5, 10]))
     axes.tick_params(labelsize=7.5)
+
+
+def category_ticks(axes: "Axes", names: Sequence[str]) -> None:
+    """Write names below a panel, one at each whole number from 0; in turn on two lines where one is too narrow."""
+    width, _ = _inches(axes)
+    room = width / len(names)
+    shown = [shown_name(name, max(1, len(name))) for name in names]
+    if any(text_width(name, _TICKS) > room - _BETWEEN for name in shown):
+        lines = [fitted(name, 2 * room - _BETWEEN, _TICKS) for name in names]
+        shown = [f"\n{line}" if place % 2 else line for place, line in enumerate(lines)]
+    axes.set_xticks(range(len(names)), shown)
+    axes.set_xlim(-0.5, len(names) - 0.5)
 
 
 def axis_note(figure: "Figure", text: str) -> None:
