@@ -125,11 +125,8 @@ class Remote:
             raise RemoteError(message)
         for pause in (*(_PAUSE_SECONDS * 2**number for number in range(_TRIES - 1)), None):
             try:
-                system, root = self._opened()
-                done = act(system, f"{root}/{name}")
+                done = self._acted(act, name, may_lack=may_lack)
             except Exception as error:  # noqa: BLE001  # every file system has errors of its own
-                if may_lack and isinstance(error, FileNotFoundError):
-                    return None
                 if pause is None or isinstance(error, _FOR_GOOD):
                     raise self._out_of_reach(what, name, error) from None  # the cause may show credentials
                 time.sleep(pause)
@@ -137,6 +134,15 @@ class Remote:
                 _resting.pop(self.url, None)
                 return done
         raise AssertionError
+
+    def _acted(self, act: Callable[[Any, str], T], name: str, *, may_lack: bool) -> T | None:
+        system, root = self._opened()
+        try:
+            return act(system, f"{root}/{name}")
+        except FileNotFoundError:
+            if may_lack:
+                return None
+            raise
 
     def _opened(self) -> tuple[Any, str]:
         """Return the file system, which fsspec keeps, and the root in it."""
