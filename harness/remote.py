@@ -97,7 +97,11 @@ class Remote:
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file there, in place of what had the name."""
-        self._do("write", name, lambda system, place: _whole(system, place, partial(system.pipe_file, value=content)))
+
+        def pipe(system: Any, place: str) -> None:
+            _whole(system, place, lambda to: system.pipe_file(to, content))
+
+        self._do("write", name, pipe)
 
     def delete(self, name: str) -> None:
         """Delete a file there, if there is one."""

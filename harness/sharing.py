@@ -1,6 +1,7 @@
 """A sweep that others may go on with: what is done between its steps where it is shared on object storage."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,10 @@ from harness.store import Store
 __all__ = ["Sharing", "sharing"]
 
 _log = logging.getLogger(__name__)
+
+_ROUNDS = 4
+_WAIT_SECONDS = 15.0
+"""How often what is there is asked for, and how long is waited in between, when a call fails for good."""
 
 
 class Sharing:
@@ -78,12 +83,24 @@ class _Shared(Sharing):
             return unsent + 1
 
     def _connect(self, *, late: bool) -> None:
-        """Become the sweep's owner and bring what is there, unless that is done."""
+        """Become the sweep's owner and bring what is there, unless that is done.
+
+        What has begun is not given up lightly: a run that is there and not brought would be
+        carried out twice.
+        """
         if self._owning is None:
             self._owning = self._stack.enter_context(owning(self._remote, self._results.place))
-        if not self._brought:
-            self._results.bring(late=late)
-            self._brought = True
+        for left in range(0 if self._brought else _ROUNDS, 0, -1):
+            try:
+                self._results.bring(late=late)
+            except RemoteError:
+                if left == 1:
+                    raise
+                time.sleep(_WAIT_SECONDS)
+                self._remote.try_again()
+            else:
+                self._brought = True
+                return
 
     def _holds(self) -> bool:
         if self._owning is not None and self._owning.holds():

@@ -7,7 +7,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from harness import remote, remote_owner
+from harness import remote, remote_owner, sharing
 from harness.remote import Remote
 
 __all__ = ["ShakyStorage", "fresh"]
@@ -91,5 +91,6 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Remote:
     monkeypatch.setattr(remote, "_PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(remote, "_REST_SECONDS", 0.0)
     monkeypatch.setattr(remote_owner, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(sharing, "_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(remote_owner, "_SETTLE_SECONDS", 0.0)
     return Remote(URL)

@@ -190,6 +190,22 @@ def test_a_place_that_comes_back_during_the_sweep_is_joined_at_its_end(place, tm
     assert f"results/toy/runs/{FIRST}/record.json" in ShakyStorage.files()
 
 
+@pytest.mark.parametrize(("outages", "brought"), [(3, True), (4, False)])
+def test_what_is_there_is_asked_for_several_times_before_it_is_gone_without(place, tmp_path, outages, brought):
+    ran(tmp_path / "one/toy")
+    with sharing(place, tmp_path / "one/.store", tmp_path / "one/toy") as shared:
+        shared.finish()
+    ShakyStorage.calls.clear()
+
+    def refuse(operation, path):
+        if path.endswith("record.json") and ShakyStorage.calls.count((operation, path)) <= outages:
+            raise PermissionError("not now")
+
+    ShakyStorage.set_refusal(refuse)
+    with sharing(place, tmp_path / "two/.store", tmp_path / "two/toy"):
+        assert (tmp_path / "two/toy/runs" / FIRST).exists() == brought
+
+
 def test_a_sweep_that_was_taken_over_puts_nothing_more_and_says_so(place, tmp_path, caplog):
     unsent = carried_out(place, tmp_path / "toy", between=lambda: owner(place))
 
