@@ -94,7 +94,9 @@ def test_a_call_that_fails_is_tried_three_times_at_most(place, failures, tries):
     assert (ShakyStorage.content("a"), len(ShakyStorage.calls)) == (b"1", tries)
 
 
-@pytest.mark.parametrize(("error", "tries"), [(OSError("reset"), 3), (ValueError("odd"), 3), (PermissionError("403"), 1)])
+@pytest.mark.parametrize(
+    ("error", "tries"), [(OSError("reset"), 3), (ValueError("odd"), 3), (PermissionError("403"), 1)]
+)
 def test_what_fails_for_good_is_an_error_that_names_place_and_reason(place, error, tries):
     def refuse(operation, path):
         raise error

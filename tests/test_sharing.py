@@ -53,7 +53,7 @@ def test_an_owner_whose_beat_goes_on_is_left_its_sweep(place, monkeypatch):
     with pytest.raises(ConfigError, match="process 7 on far is carrying out the sweep"), owning(place, "results/toy"):
         pass
 
-    assert json.loads(ShakyStorage.content(OWNER))["token"] == "t"
+    assert json.loads(ShakyStorage.content(OWNER))["host"] == "far"
 
 
 def test_an_owner_whose_beat_stands_still_is_succeeded(place, monkeypatch, caplog):
@@ -83,7 +83,7 @@ def test_of_two_that_claim_at_once_the_last_to_write_has_it(place, monkeypatch):
     with pytest.raises(ConfigError, match="process 7 on far"), owning(place, "results/toy"):
         pass
 
-    assert json.loads(ShakyStorage.content(OWNER))["token"] == "t"
+    assert json.loads(ShakyStorage.content(OWNER))["host"] == "far"
 
 
 def test_who_lost_a_sweep_neither_beats_nor_releases_it(place):
@@ -211,7 +211,7 @@ def test_a_sweep_that_was_taken_over_puts_nothing_more_and_says_so(place, tmp_pa
 
     assert unsent == 1
     assert not [name for name in ShakyStorage.files() if SECOND in name]
-    assert json.loads(ShakyStorage.content(OWNER))["token"] == "t"
+    assert json.loads(ShakyStorage.content(OWNER))["host"] == "far"
     assert caplog.text.count("was taken over") == 1
 
 
