@@ -79,6 +79,17 @@ def test_what_is_here_is_neither_fetched_nor_put_again(place, one):
     assert not [path for _, path in ShakyStorage.calls if path.endswith((".parquet", "record.json", ".lock"))]
 
 
+def test_what_was_put_is_not_put_again_by_the_same_process(place, one):
+    results = shared(place, one)
+    (one / "plans/4567.json").write_text("{}")
+    results.put_all()
+    ShakyStorage.calls.clear()
+
+    results.put_all()
+
+    assert {operation for operation, _ in ShakyStorage.calls} == {"read"}
+
+
 def test_only_what_others_go_on_from_is_put(place, one):
     (one / ".leases").mkdir()
     for name in ("logs.txt", ".lock", ".leases/x.json", "runs/.DS_Store", f"runs/{FIRST}/.DS_Store"):

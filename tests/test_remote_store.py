@@ -34,10 +34,12 @@ def test_the_second_machine_builds_nothing(place, tmp_path):
     build, never = Build(), Build("other")
 
     first = Store(tmp_path / "one", place).fetch("pool", "k", build)
+    ShakyStorage.calls.clear()
     second = Store(tmp_path / "two", place).fetch("pool", "k", never)
 
     assert (build.count, never.count) == (1, 0)
     assert contents(second) == contents(first)
+    assert {operation for operation, _ in ShakyStorage.calls} == {"read"}
     assert ShakyStorage.files() == ["store/pool/k/a.txt", "store/pool/k/b.txt", "store/pool/k/manifest.json"]
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from shaky_storage import ShakyStorage, fresh
-from test_remote_results import FIRST, SECOND, files, ran
+from test_remote_results import FIRST, SECOND, files, plan, ran
 
-from harness import remote_owner
+from harness import remote, remote_owner
 from harness.errors import ConfigError
 from harness.remote import RemoteError
 from harness.remote_owner import owning
@@ -168,6 +168,35 @@ def test_an_outage_in_between_is_caught_up_with_at_the_end(place, tmp_path):
 
     assert (nothing, unsent) == ([OWNER], 0)
     assert ShakyStorage.content("results/toy/ledger.jsonl") == (tmp_path / "toy/ledger.jsonl").read_bytes()
+
+
+def test_the_end_does_not_wait_for_a_place_to_have_rested(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(remote, "_REST_SECONDS", 60.0)
+    with sharing(place, tmp_path / ".store", tmp_path / "toy") as shared:
+        ran(tmp_path / "toy")
+        ShakyStorage.set_refusal(down)
+        shared.run_ended(FIRST)
+        ShakyStorage.set_refusal()
+
+        assert shared.finish() == 0
+    assert f"results/toy/runs/{FIRST}/record.json" in ShakyStorage.files()
+
+
+def test_a_plan_amended_elsewhere_while_the_place_was_down_is_left_for_the_next_call(place, tmp_path, caplog):
+    ShakyStorage.set_refusal(down)
+    with sharing(place, tmp_path / ".store", tmp_path / "toy") as shared:
+        ran(tmp_path / "toy")
+        (tmp_path / "toy/plan.json").write_bytes(plan("a"))
+        ShakyStorage.set_refusal()
+        place.write("results/toy/plan.json", plan("a", "b"))
+
+        assert shared.finish() == 1
+    first = (tmp_path / "toy/plan.json").read_bytes()
+    with sharing(place, tmp_path / ".store", tmp_path / "toy") as shared:
+        assert shared.finish() == 0
+
+    assert (first, (tmp_path / "toy/plan.json").read_bytes()) == (plan("a"), plan("a", "b"))
+    assert "amends the plan that was carried out here" in caplog.text
 
 
 def test_a_place_that_is_down_throughout_leaves_all_here_and_is_caught_up_with_by_the_next_call(place, tmp_path):
