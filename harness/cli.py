@@ -18,12 +18,13 @@ from harness import __version__
 from harness.audit_command import add_audit, audit_text
 from harness.bundle_command import add_bundle, add_verify, bundle_text, verify_text
 from harness.compare_command import add_compare, compare_text
-from harness.errors import INTERRUPTED, ConfigError, RunsFailedError, WinnowError
+from harness.errors import INTERRUPTED, ConfigError, RunsFailedError, StorageError, WinnowError
 from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.executors.place import add_place, place_of, workers_of
 from harness.leakage_command import add_leakage, leakage_text
 from harness.mine_command import add_mine, mine_text
 from harness.printable import printable
+from harness.remote_argument import add_remote, remote_of
 from harness.reproduce_command import add_reproduce, reproduce_text
 from harness.track_command import add_track, add_tracking_uri, destination_of, track_text
 
@@ -131,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="carry out the search at exactly these points, such as results/NAME/points.jsonl",
     )
+    add_remote(sweep)
     sweep.add_argument("--no-track", dest="track", action="store_false", help="do not mirror into MLflow")
     add_tracking_uri(sweep)
     _add_data(sweep)
@@ -321,6 +323,7 @@ def _sweep(options: argparse.Namespace) -> int:
         checkpoint_minutes=options.checkpoint_minutes,
         retries=options.retries,
         place=place_of(options),
+        remote=remote_of(options),
     )
     with ExitStack() as stack:
         listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
@@ -341,8 +344,12 @@ def _sweep(options: argparse.Namespace) -> int:
         _say(f"the search ended after {end.tried} of {end.planned} points: {end.why}")
     if outcome.failed:
         _say(f"{outcome.failed} runs failed; the report names them, and the same command tries them again")
+    if outcome.unsent and settings.remote is not None:
+        _say(f"{outcome.unsent} runs, artefacts or files could not be put on {settings.remote.name}; all is here,")
+        _say("and the same command puts it there")
+    if outcome.failed:
         return RunsFailedError.exit_code
-    return 0
+    return StorageError.exit_code if outcome.unsent else 0
 
 
 def _listed(path: Path | None, spec: "SweepSpec") -> "list[Point] | None":

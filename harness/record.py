@@ -38,6 +38,7 @@ __all__ = [
     "absent",
     "failed_before",
     "parse_record",
+    "put_in_place",
     "read_per_query",
     "read_record",
     "read_records",
@@ -235,7 +236,7 @@ def write_record(  # noqa: PLR0913  # a table each, and the fence
             for path in draft.glob("*.parquet"):
                 sync(path)
             with fence():
-                _replace_folder(draft, target)
+                put_in_place(draft, target)
             sync(runs)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -244,7 +245,8 @@ def write_record(  # noqa: PLR0913  # a table each, and the fence
     return target
 
 
-def _replace_folder(draft: Path, target: Path) -> None:
+def put_in_place(draft: Path, target: Path) -> None:
+    """Give a finished draft of a run's folder its name; a run that has finished stays, a failure gives way."""
     draft.chmod(0o755)
     if target.exists():
         if (target / "record.json").exists() and read_record(target).status == "finished":

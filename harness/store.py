@@ -13,11 +13,12 @@ from filelock import FileLock
 
 from harness.errors import storage_error
 from harness.fingerprint import file_digest
+from harness.remote import Remote
+from harness.remote_store import MANIFEST, bring_artefact, put_artefact, unsent
 
 __all__ = ["Store", "sync", "writable", "write_file"]
 
 _LOG = logging.getLogger(__name__)
-_MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class Store:
 
     The key names all that the content depends on, so that an artefact, once there, is
     never changed. A manifest with the SHA-256 of every file is written last, and checked
-    at each read.
+    at each read. With `remote`, an artefact that is not here but there is brought, and one
+    that is here is put there; where the remote place fails, all goes on as without it.
     """
 
     root: Path
+    remote: Remote | None = None
 
     def fetch(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
         """Return the artefact's folder; build it first if it is not there or not intact.
@@ -43,22 +46,33 @@ class Store:
             with FileLock(str(target) + ".lock"):
                 if not self._intact(target):
                     self._build(target, build)
+                if self.remote is not None:
+                    put_artefact(self.remote, target)
         except OSError as error:
             raise storage_error(error, target) from error
         return target
 
     def holds(self, kind: str, key: str) -> bool:
         """Say whether the artefact has been built; its files are not read."""
-        return (self.root / kind / key / _MANIFEST).exists()
+        return (self.root / kind / key / MANIFEST).exists()
+
+    def catch_up(self) -> int:
+        """Put what could not be put earlier; return how many artefacts still could not be."""
+        if self.remote is None:
+            return 0
+        for target in unsent(self.remote, self.root):
+            put_artefact(self.remote, target)
+        return sum(1 for _ in unsent(self.remote, self.root))
 
     def _build(self, target: Path, build: Callable[[Path], None]) -> None:
         for abandoned in target.parent.glob(f".{target.name}-*"):
             shutil.rmtree(abandoned)  # by a process that was killed: the lock is ours
         draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         try:
-            build(draft)
+            if self.remote is None or not bring_artefact(self.remote, target, draft):
+                build(draft)
             sums = {path.name: file_digest(path) for path in sorted(draft.iterdir())}
-            manifest = draft / _MANIFEST
+            manifest = draft / MANIFEST
             manifest.write_text(json.dumps(sums, indent=1) + "\n", encoding="utf-8")
             for path in draft.iterdir():
                 sync(path)
@@ -72,7 +86,7 @@ class Store:
         if not target.exists():
             return False
         try:
-            sums: dict[str, str] = json.loads((target / _MANIFEST).read_text(encoding="utf-8"))
+            sums: dict[str, str] = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
             damaged = [name for name, expected in sums.items() if file_digest(target / name) != expected]
         except (OSError, ValueError) as error:
             damaged = [str(error)]

@@ -9,7 +9,17 @@ from harness.errors import StorageError, storage_error
 from harness.fingerprint import file_digest
 from harness.store import write_file
 
-__all__ = ["SUMS", "differing", "intact_contents", "require_intact", "set_aside", "write_file_and_sum", "write_sums"]
+__all__ = [
+    "SUMS",
+    "differing",
+    "intact_contents",
+    "parse_sums",
+    "require_intact",
+    "set_aside",
+    "sums_of",
+    "write_file_and_sum",
+    "write_sums",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,8 +31,20 @@ _DIGITS = 64
 
 def write_sums(folder: Path) -> None:
     """Write the checksums of the files in a folder, which is complete by now; raise StorageError if that fails."""
+    write_file(folder / SUMS, sums_of(folder))
+
+
+def sums_of(folder: Path) -> bytes:
+    """Return the checksums of the files in a folder, as `write_sums` writes them."""
     lines = [f"{file_digest(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.name != SUMS]
-    write_file(folder / SUMS, "".join(lines).encode())
+    return "".join(lines).encode()
+
+
+def parse_sums(text: str) -> dict[str, str]:
+    """Return checksum by name; nothing at all where one line is not of the form."""
+    parts = [line.partition("  ") for line in text.splitlines()]
+    well_formed = all(len(digits) == _DIGITS and name and Path(name).name == name for digits, _, name in parts)
+    return {name: digits for digits, _, name in parts} if well_formed else {}
 
 
 def differing(folder: Path) -> list[str]:
@@ -101,11 +123,8 @@ def _matches(path: Path, expected: str) -> bool:
 def _read(path: Path) -> dict[str, str] | None:
     """Return checksum by name; None where there is no such file, nothing at all where one line is not of the form."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        return parse_sums(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError):
         return {}
-    parts = [line.partition("  ") for line in lines]
-    well_formed = all(len(digits) == _DIGITS and name and Path(name).name == name for digits, _, name in parts)
-    return {name: digits for digits, _, name in parts} if well_formed else {}

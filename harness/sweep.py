@@ -26,7 +26,9 @@ from harness.plan import keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob, queries_folder
 from harness.record import Failure, RunRecord, failed_before, write_record
+from harness.remote import Remote
 from harness.searching import Searching
+from harness.sharing import Sharing, sharing
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
 from harness.sweep_files import Point, SearchEnd
@@ -41,7 +43,8 @@ class Settings:
     """Where a sweep lives and what it may use: results and store are roots, shared by sweeps.
 
     Every `checkpoint_minutes` a training that is under way is kept, to go on from if it is cut off.
-    A run that fails of what may pass is tried again, up to `retries` times.
+    A run that fails of what may pass is tried again, up to `retries` times. With `remote`,
+    results and store are shared with other machines there.
     """
 
     results: Path
@@ -50,6 +53,7 @@ class Settings:
     checkpoint_minutes: float = 5.0
     retries: int = 1
     place: Place = field(default_factory=Place)
+    remote: Remote | None = None
 
 
 class Listener:
@@ -70,12 +74,16 @@ class Listener:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a sweep left: its folder, its plan, how many runs failed, and why its search ended early if it did."""
+    """What a sweep left: its folder, its plan, how many runs failed, and why its search ended early if it did.
+
+    `unsent` counts what could not be put on object storage.
+    """
 
     folder: Path
     plan: SweepPlan
     failed: int
     search_end: SearchEnd | None = None
+    unsent: int = 0
 
 
 _Runs = list[tuple[PlannedRun, RunSpec]]
@@ -93,11 +101,11 @@ def carry_out(
     folder = settings.results / spec.name
     writable(folder)
     writable(settings.store)
-    with _alone(folder), ExitStack() as stack:
+    with _shared(folder, settings) as shared, ExitStack() as stack:
         plan = make_plan(spec)
-        set_damaged_runs_aside(folder)
         kept = keep(plan, folder)
-        under_way = _UnderWay(spec, folder, settings, listener, stack)
+        shared.planned()
+        under_way = _UnderWay(spec, folder, settings, listener, stack, shared)
         every = list(zip(plan.sweep.runs, plan.specs, strict=True))
         searched = spec.search.trials * len(spec.seeds) * len(spec.datasets) if spec.search else 0
         listener.planned(kept, len(every) + searched)
@@ -107,7 +115,8 @@ def carry_out(
             failed += more
         under_way.mend_tables()
         under_way.keep_texts()
-    return Outcome(folder, kept, failed, end)
+        unsent = shared.finish()
+    return Outcome(folder, kept, failed, end, unsent)
 
 
 def carry_out_runs(spec: SweepSpec, runs: _Runs, settings: Settings, listener: Listener) -> Outcome:
@@ -118,19 +127,29 @@ def carry_out_runs(spec: SweepSpec, runs: _Runs, settings: Settings, listener: L
     folder = settings.results / spec.name
     writable(folder)
     writable(settings.store)
-    with _alone(folder), ExitStack() as stack:
-        set_damaged_runs_aside(folder)
+    with _shared(folder, settings) as shared, ExitStack() as stack:
         kept = keep(make_plan(spec), folder)
+        shared.planned()
         listener.planned(kept, len(runs))
-        failed = _UnderWay(spec, folder, settings, listener, stack).run(runs)
-    return Outcome(folder, kept, failed)
+        failed = _UnderWay(spec, folder, settings, listener, stack, shared).run(runs)
+        unsent = shared.finish()
+    return Outcome(folder, kept, failed, unsent=unsent)
 
 
 class _UnderWay:
     """A sweep being carried out; workers start when there is something to run."""
 
-    def __init__(self, spec: SweepSpec, folder: Path, settings: Settings, listener: Listener, stack: ExitStack) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  # what a sweep is made of
+        self,
+        spec: SweepSpec,
+        folder: Path,
+        settings: Settings,
+        listener: Listener,
+        stack: ExitStack,
+        shared: Sharing | None = None,
+    ) -> None:
         self._spec = spec
+        self._shared = shared or Sharing()
         self._folder = folder.resolve() if settings.place.executor == "ray" else folder
         self._settings = settings
         self._listener = listener
@@ -256,7 +275,9 @@ class _UnderWay:
             write_record(self._folder / "runs", record, None, fence=lease.fence)
         elif isinstance(outcome, WinnowError):
             raise outcome
-        return self._ledger.add(spec.fingerprint, token)
+        record = self._ledger.add(spec.fingerprint, token)
+        self._shared.run_ended(spec.fingerprint)
+        return record
 
     def _started(self) -> Executor:
         if self._executor is None:
@@ -269,8 +290,15 @@ class _UnderWay:
     def _chosen(self) -> Executor:
         settings, logs = self._settings, self._folder / "logs"
         if settings.place.executor == "ray":
-            return RayExecutor(settings.workers, settings.store, settings.place)
-        return LocalExecutor(settings.workers, settings.store, logs, limits=settings.place.limits, devices=devices())
+            return RayExecutor(settings.workers, settings.store, settings.place, settings.remote)
+        return LocalExecutor(
+            settings.workers,
+            settings.store,
+            logs,
+            limits=settings.place.limits,
+            devices=devices(),
+            remote=settings.remote,
+        )
 
     def _prepare(self, executor: Executor, specs: list[RunSpec]) -> None:
         """Have collections, then pools, computed once, before the runs that share them.
@@ -305,6 +333,15 @@ class _UnderWay:
             tables.setdefault(canonical(["queries", spec.dataset]), queries)
             tables.setdefault(canonical(["judgements", spec.dataset]), JudgementsJob(spec, self._folder, threads))
         return tables
+
+
+@contextmanager
+def _shared(folder: Path, settings: Settings) -> Iterator[Sharing]:
+    """Be alone with a sweep, on this machine and among those that share it; what is damaged here does not count."""
+    with _alone(folder):
+        set_damaged_runs_aside(folder)
+        with sharing(settings.remote, settings.store, folder) as shared:
+            yield shared
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError
 
 from harness.errors import StorageError
+from harness.names import require_plain_names
 from harness.record import absent, write_text
 from harness.spec import ArmSpec, PlannedRun, Spec, SweepPlan, Values
 
@@ -60,7 +61,7 @@ def read_points_file(path: Path) -> list[Point]:
     except ValidationError as error:
         message = f"{path} holds a line that is no point: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
-    _require_plain_names(path, [run.fingerprint for point in points for run in point.runs])
+    require_plain_names(path, [run.fingerprint for point in points for run in point.runs])
     return points
 
 
@@ -127,13 +128,5 @@ def read_plan(results: Path) -> SweepPlan:
     except (ValidationError, UnicodeDecodeError) as error:
         message = f"{path} is not a plan: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
-    _require_plain_names(path, [plan.name, *(run.fingerprint for run in plan.runs)])
+    require_plain_names(path, [plan.name, *(run.fingerprint for run in plan.runs)])
     return plan
-
-
-def _require_plain_names(path: Path, names: list[str]) -> None:
-    """Raise StorageError for a name that becomes part of a path and leads out of its folder."""
-    for name in names:
-        if not name or name.startswith(".") or set(name) & set("/\\\0"):
-            message = f"{path} names {name[:60]!r}, which cannot name a folder"
-            raise StorageError(message)

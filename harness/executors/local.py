@@ -33,6 +33,7 @@ from harness.executors.base import (
 from harness.executors.place import Limits
 from harness.executors.processes import end_group, lead_a_group, resident, surroundings
 from harness.leases import Watch
+from harness.remote import Remote
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
 
@@ -48,7 +49,7 @@ _TICK = 0.5
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, number: int, store: Path, logs: Path, device: str | None) -> None:
+    def __init__(self, number: int, store: Store, logs: Path, device: str | None) -> None:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         log = logs / f"worker-{number}.log"
@@ -75,10 +76,11 @@ class LocalExecutor:
     """Carries out jobs in `workers` processes; what they print goes to files under `logs`.
 
     The workers share out `devices`, as CUDA_VISIBLE_DEVICES names them, one to each; none
-    are named where there are none. `limits` hold for each job by itself.
+    are named where there are none. `limits` hold for each job by itself. `remote` is where
+    the store is shared with other machines.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # where, with what, within what
         self,
         workers: int,
         store: Path,
@@ -86,9 +88,10 @@ class LocalExecutor:
         *,
         limits: Limits | None = None,
         devices: Sequence[str] = (),
+        remote: Remote | None = None,
     ) -> None:
         self._count = workers
-        self._store = store
+        self._store = Store(store, remote)
         self._logs = logs
         self._limits = limits or Limits()
         self._devices = devices
@@ -200,7 +203,7 @@ class LocalExecutor:
 _GOING_ON = object()
 
 
-def _serve(pipe: Connection, store: Path, log: Path, parent: int) -> None:
+def _serve(pipe: Connection, store: Store, log: Path, parent: int) -> None:
     """Answer jobs until the other end closes the pipe."""
     lead_a_group(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -209,7 +212,7 @@ def _serve(pipe: Connection, store: Path, log: Path, parent: int) -> None:
     def progress(what: str, done: int, total: int) -> None:
         pipe.send(("progress", (what, done, total)))
 
-    work = Workspace(Store(store), progress)
+    work = Workspace(store, progress)
     import sentence_transformers
     import torch
 

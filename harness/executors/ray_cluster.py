@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 from harness.errors import ConfigError, WinnowError
 from harness.executors.base import J, Job, Outcome, TimeLimitError, WorkerDiedError, unheard
 from harness.executors.place import Place
+from harness.remote import Remote
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
 
@@ -28,9 +29,9 @@ class RayExecutor:
     RAY_AUTH_MODE says otherwise. Progress inside jobs is not told.
     """
 
-    def __init__(self, workers: int, store: Path, place: Place) -> None:
+    def __init__(self, workers: int, store: Path, place: Place, remote: Remote | None = None) -> None:
         self._workers = workers
-        self._store = store.resolve()
+        self._store = Store(store.resolve(), remote)
         self._place = place
 
     def __enter__(self) -> Self:
@@ -122,18 +123,18 @@ def _outcome(ray: ModuleType, task: object, seconds: float) -> Outcome:
         return WorkerDiedError(f"the Ray worker was lost ({type(error).__name__}): {reason}", seconds)
 
 
-def _carry_out(job: Job, store: Path, folder: Path) -> Outcome:
+def _carry_out(job: Job, store: Store, folder: Path) -> Outcome:
     """Do a job on whatever node this is; an error that Winnow raises on purpose is an answer."""
     import torch
 
     try:
         os.chdir(folder)
-        if not store.is_dir():
-            raise FileNotFoundError(2, "no such folder", str(store))
+        if not store.root.is_dir():
+            raise FileNotFoundError(2, "no such folder", str(store.root))
     except OSError as error:
         return ConfigError(f"the Ray node {socket.gethostname()} does not see {error.filename}: it must be shared")
     torch.set_num_threads(job.threads)
     try:
-        return job(Workspace(Store(store)))
+        return job(Workspace(store))
     except WinnowError as error:
         return error

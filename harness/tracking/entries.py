@@ -11,8 +11,8 @@ from pydantic import JsonValue
 
 from harness.fingerprint import canonical
 from harness.record import RunRecord
+from harness.redaction import redacted
 from harness.spec import Component, PlannedRun, RunSpec, SweepPlan
-from harness.tracking.redaction import redacted
 
 __all__ = [
     "HASH_LENGTH",

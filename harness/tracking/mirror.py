@@ -15,6 +15,7 @@ from typing import Self
 from harness.errors import StorageError, WinnowError
 from harness.fingerprint import digest
 from harness.record import RunRecord, read_record
+from harness.redaction import redacted_text
 from harness.spec import PlannedRun, SweepPlan
 from harness.sweep_files import read_sweep
 from harness.tracking.destination import Destination
@@ -30,7 +31,6 @@ from harness.tracking.entries import (
     run_tags,
     sweep_note,
 )
-from harness.tracking.redaction import redacted_text
 from harness.tracking.store import Batch, DatasetUsed, Status, Store, StoredRun
 
 __all__ = ["Figure", "Mirror", "Summary", "one_line", "rebuild", "result_of"]

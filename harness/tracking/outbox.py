@@ -11,9 +11,9 @@ from typing import BinaryIO, Literal, Self
 from pydantic import ValidationError
 
 from harness.errors import StorageError, storage_error
+from harness.redaction import redacted_text
 from harness.spec import Spec
 from harness.store import write_file
-from harness.tracking.redaction import redacted_text
 
 __all__ = ["NAME", "Entry", "Kind", "Outbox", "entries_after", "read_position", "write_position"]
 

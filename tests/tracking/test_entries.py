@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_sweep import ARMS, arm, failed, plan_of, record, spec
 
+from harness.redaction import redacted
 from harness.spec import Component, MiningSpec, MixSpec
 from harness.tracking.entries import (
     HISTORY_LIMIT,
@@ -22,7 +23,6 @@ from harness.tracking.entries import (
     shortened,
     sweep_note,
 )
-from harness.tracking.redaction import redacted
 
 PLAN = plan_of()
 
