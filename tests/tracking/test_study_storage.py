@@ -1,4 +1,5 @@
 import logging
+import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -105,11 +106,14 @@ def test_a_locked_file_does_not_hold_a_caller_for_ever(tmp_path, monkeypatch):
 
     with sqlite3.connect(tmp_path / "study.db") as other:
         other.execute("BEGIN EXCLUSIVE")
+        start = time.monotonic()
         with pytest.raises(StorageError, match=r"database is locked|StorageInternalError"):
             _study_text(tmp_path, StudyStorage("local"))
+        waited = time.monotonic() - start
     other.close()
     _study_text(tmp_path, StudyStorage("local"))
 
+    assert waited < 4.0  # SQLite itself would wait 5 s, five times
     assert shares(tmp_path) == [0.6]
 
 
