@@ -26,7 +26,7 @@ from harness.mine_command import add_mine, mine_text
 from harness.printable import printable
 from harness.remote_argument import add_remote, remote_of
 from harness.reproduce_command import add_reproduce, reproduce_text
-from harness.track_command import add_track, add_tracking_uri, destination_of, track_text
+from harness.track_command import add_study_storage, add_track, add_tracking_uri, destination_of, track_text
 
 if TYPE_CHECKING:
     from harness.record import RunRecord
@@ -135,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     add_remote(sweep)
     sweep.add_argument("--no-track", dest="track", action="store_false", help="do not mirror into MLflow")
     add_tracking_uri(sweep)
+    add_study_storage(sweep)
     _add_data(sweep)
     _add_results(sweep)
     _add_reports(sweep)
@@ -310,12 +311,13 @@ def _sweep(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from harness.listeners import Bystander, Display, Everyone
+    from harness.listeners import Display, Everyone
+    from harness.mirrors import Mirrors
     from harness.reporting.report import write_report
-    from harness.sweep import Listener, Settings, carry_out
+    from harness.sweep import Settings, carry_out
 
     spec = _loaded(options)
-    points, unmirrored = _listed(options.points, spec), ""
+    points = _listed(options.points, spec)
     settings = Settings(
         options.results,
         options.results / ".store",
@@ -326,19 +328,14 @@ def _sweep(options: argparse.Namespace) -> int:
         remote=remote_of(options),
     )
     with ExitStack() as stack:
-        listeners: list[Listener] = [stack.enter_context(Display(Console(stderr=True)))]
-        bystander = None
-        if options.track:
-            bystander = Bystander(destination_of(options))
-            stack.callback(bystander.leave)
-            listeners.append(bystander)
-        outcome = carry_out(spec, settings, Everyone(*listeners), points)
+        display = stack.enter_context(Display(Console(stderr=True)))
+        mirrors = stack.enter_context(Mirrors(options, spec))
+        outcome = carry_out(spec, settings, Everyone(display, mirrors), points)
         paths = write_report(outcome.folder, options.reports)
-        if bystander is not None:
-            unmirrored = bystander.finish(paths.answer, paths.files)
+        unmirrored = mirrors.finish(paths.answer, paths.files)
     _print_end(paths, options)
-    if unmirrored:
-        print(printable(unmirrored), file=sys.stderr)
+    for each in unmirrored:
+        _say(each, file=sys.stderr)
     if outcome.search_end is not None:
         end = outcome.search_end
         _say(f"the search ended after {end.tried} of {end.planned} points: {end.why}")

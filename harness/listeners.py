@@ -15,6 +15,7 @@ from harness.errors import WinnowError
 from harness.printable import printable
 from harness.record import RunRecord
 from harness.spec import PlannedRun, SweepPlan
+from harness.study_file import Trial
 from harness.sweep import Listener
 from harness.tracking.destination import Destination
 from harness.tracking.outbox import Kind, Outbox
@@ -198,3 +199,8 @@ class Everyone(Listener):
         """Tell all."""
         for listener in self._listeners:
             listener.ended(run, record, before=before)
+
+    def tried(self, number: int, trial: Trial) -> None:
+        """Tell all."""
+        for listener in self._listeners:
+            listener.tried(number, trial)

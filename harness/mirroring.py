@@ -6,7 +6,6 @@ ends in whatever way. So nothing that MLflow does, or leaves undone, can hold up
 
 import logging
 import os
-import select
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from filelock import FileLock
 
 from harness.reporting.figures import score_distribution_figure
 from harness.tracking.destination import URI_VARIABLE, Destination
+from harness.tracking.process import is_input_closed
 from harness.tracking.writer import LOCK, Writer, follow
 
 __all__ = ["main"]
@@ -28,12 +28,7 @@ def main(results: Path, root: Path) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s: %(message)s")
     destination = Destination(root, os.environ.get(URI_VARIABLE, ""))
     with FileLock(results / LOCK):  # a writer of an earlier sweep may be about to end
-        return 0 if follow(Writer(results, destination, figure=score_distribution_figure), _is_input_closed) else 1
-
-
-def _is_input_closed(seconds: float) -> bool:
-    ready, _, _ = select.select([sys.stdin.buffer], [], [], seconds)
-    return bool(ready) and not os.read(sys.stdin.fileno(), 1)
+        return 0 if follow(Writer(results, destination, figure=score_distribution_figure), is_input_closed) else 1
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from harness.spec import (
     is_asked,
     written,
 )
+from harness.study_file import Trial, TrialState
 from harness.sweep_files import Point
 
 if TYPE_CHECKING:
@@ -98,6 +99,21 @@ class Search:
 
         self._study.tell(self._asked[place], state=optuna.trial.TrialState.PRUNED)
 
+    def trial(self, place: int) -> Trial:
+        """Return what has been told of the point that was asked for at `place`, with the ranges it was drawn from."""
+        import optuna
+
+        frozen = self._study.get_trials(deepcopy=False)[place]
+        state: TrialState = "complete" if frozen.state == optuna.trial.TrialState.COMPLETE else "fail"
+        return Trial(
+            state="pruned" if frozen.state == optuna.trial.TrialState.PRUNED else state,
+            params=dict(frozen.params),
+            distributions={
+                name: optuna.distributions.distribution_to_json(each) for name, each in frozen.distributions.items()
+            },
+            values=tuple(frozen.values) if state == "complete" and frozen.values else (),
+        )
+
 
 class Listed:
     """Gives the points of a list, one after another, in the place of a search; what they score changes nothing."""
@@ -122,6 +138,9 @@ class Listed:
 
     def give_up(self, place: int) -> None:
         """Take no notice."""
+
+    def trial(self, place: int) -> None:
+        """Return nothing: no sampler has been asked."""
 
 
 def _misfit(point: Point, spec: SearchSpec, template: ArmSpec) -> str:

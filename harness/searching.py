@@ -13,6 +13,7 @@ from harness.pruning import Pruner
 from harness.record import RunRecord, record_of
 from harness.search import Listed, Search
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepSpec
+from harness.study_file import Trial
 from harness.sweep_files import Point, SearchEnd, read_points, write_points, write_search_end
 
 __all__ = ["Searching"]
@@ -20,6 +21,9 @@ __all__ = ["Searching"]
 _log = logging.getLogger(__name__)
 
 Runs = list[tuple[PlannedRun, RunSpec]]
+
+Tried = Callable[[int, Trial], None]
+"""Hears of a point that has ended: its number among those asked for, and what the search was told of it."""
 
 
 class Searching:
@@ -54,8 +58,11 @@ class Searching:
         self._best: tuple[float, tuple[PlannedRun, ...]] | None = None
         self.failed = 0
 
-    def carry_out(self) -> SearchEnd | None:
-        """Try one point after another; return why the search ended before its last point, None if it did not."""
+    def carry_out(self, tried: Tried | None = None) -> SearchEnd | None:
+        """Try one point after another; return why the search ended before its last point, None if it did not.
+
+        `tried` hears of each point that a sampler was asked for, once it has ended.
+        """
         end = None
         planned = self._spec.trials if self._listed is None else len(self._listed)
         for number in range(planned):
@@ -69,9 +76,16 @@ class Searching:
                 break
             point = Point(number=asked, values=values, arm=arm, runs=named, origin=self._search.origin)
             self._try(point, runs)
+            if tried is not None and (trial := self._search.trial(number)) is not None:
+                tried(number, trial.model_copy(update={"arm": arm.name, "runs": self._carried_out()}))
         write_points(self._folder, self._points)
         write_search_end(self._folder, end)
         return end
+
+    def _carried_out(self) -> tuple[str, ...]:
+        """Return the fingerprints of those runs of the last point that were not spared by giving it up."""
+        last = self._points[-1]
+        return tuple(run.fingerprint for run in last.runs[: last.pruned_after or None])
 
     def _refusal(self, runs: Sequence[PlannedRun]) -> str:
         """Say why a point must not be begun; empty if it may."""

@@ -31,6 +31,7 @@ from harness.searching import Searching
 from harness.sharing import Sharing, sharing
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
+from harness.study_file import Trial
 from harness.sweep_files import Point, SearchEnd
 
 __all__ = ["Listener", "Outcome", "Settings", "carry_out", "carry_out_runs"]
@@ -70,6 +71,9 @@ class Listener:
 
     def ended(self, run: PlannedRun, record: RunRecord, *, before: bool) -> None:
         """Hear that a run has finished or failed, now or `before` this call."""
+
+    def tried(self, number: int, trial: Trial) -> None:
+        """Hear that the point of a search with this number has ended, and what the search was told of it."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,7 @@ class _UnderWay:
         """Carry out a search, or the `points` of one; return how many runs failed and why it ended early, if it did."""
         set_damaged_points_aside(self._folder)
         searching = Searching(self._spec, spec, self._folder, self.run, points)
-        end = searching.carry_out()
+        end = searching.carry_out(self._listener.tried)
         return searching.failed, end
 
     def _carried_out(self, runs: _Runs) -> Iterator[tuple[PlannedRun, RunRecord]]:

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from harness.spec import PlannedRun
 from harness.sweep_files import read_sweep
@@ -12,7 +13,7 @@ from harness.tracking.destination import DATABASE, Destination
 from harness.tracking.mirror import Figure, Mirror, Summary, one_line, result_of
 from harness.tracking.outbox import Entry, entries_after, read_position, write_position
 
-__all__ = ["LOCK", "PATIENCE", "Writer", "follow"]
+__all__ = ["LOCK", "PATIENCE", "CatchesUp", "Writer", "follow"]
 
 LOCK = "outbox.lock"
 """Held by whoever sends an outbox: two writers would make each run twice."""
@@ -120,7 +121,19 @@ def _under_way(entries: list[Entry]) -> dict[str, float]:
     return {run: entry.at for run, entry in last.items() if entry.kind == "started"}
 
 
-def follow(writer: Writer, stopped: Callable[[float], bool], *, patience: float = PATIENCE) -> bool:
+class CatchesUp(Protocol):
+    """Whatever is sent bit by bit; `sent` grows while there is progress."""
+
+    sent: int
+
+    def catch_up(self) -> None:
+        """Send all that is new, or raise."""
+
+    def end(self) -> None:
+        """Hear that the sweep has ended and all is sent."""
+
+
+def follow(writer: CatchesUp, stopped: Callable[[float], bool], *, patience: float = PATIENCE) -> bool:
     """Send until told to stop and all is sent; return False if given up after `patience` seconds without progress.
 
     `stopped` waits for so many seconds at most and tells whether the sweep has ended.

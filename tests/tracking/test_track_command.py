@@ -14,7 +14,9 @@ from harness.tracking.writer import LOCK
 
 
 def asked(root: Path, results: Path, uri: str = "") -> Namespace:
-    return Namespace(folder=results, results=root, reports=root / "reports", rebuild=False, tracking_uri=uri)
+    return Namespace(
+        folder=results, results=root, reports=root / "reports", rebuild=False, tracking_uri=uri, study_storage=""
+    )
 
 
 def test_what_the_outbox_still_holds_is_sent(root: Path, plan: SweepPlan, results: Path) -> None:

@@ -1,0 +1,3 @@
+-- Carried out once, by the first start of an empty server.
+CREATE DATABASE mlflow;
+CREATE DATABASE study;
