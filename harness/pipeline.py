@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.collection import Collection, IntArray
 from harness.environment import environment, keep_environment
-from harness.errors import DataError, StorageError
+from harness.errors import DataError, StorageError, WorkerDiedError
 from harness.evaluation.model import all_texts, dev_means, evaluate_run, means
 from harness.losses.base import Loss
 from harness.mining.base import PADDING
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["Finished", "attempt", "looked_at", "require_queries", "run"]
+__all__ = ["Finished", "attempt", "freezes_documents", "looked_at", "require_queries", "run"]
 
 
 @dataclass
@@ -66,8 +66,8 @@ def attempt(
 
     Every `checkpoint_minutes` of training a checkpoint is kept beside `runs`, from which
     a run that was cut off goes on, until there is a record. Only a StorageError passes:
-    where one record cannot be written, no other can; and a LeaseLostError of `fence`,
-    inside which the record is put in its place.
+    where one record cannot be written, no other can; a WorkerDiedError, as the run was cut
+    off; and a LeaseLostError of `fence`, inside which the record is put in its place.
     """
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
@@ -79,6 +79,9 @@ def attempt(
         record, per_query, trace, long = run(spec, work, checkpoints, clock)
         record = record.model_copy(update={"earlier": earlier})
     except StorageError:
+        raise
+    except WorkerDiedError as error:
+        error.seconds = sum(clock.seconds.values())
         raise
     except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
         record = RunRecord(
@@ -129,9 +132,10 @@ def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None, 
                 seed=spec.seed,
                 checkpoints=checkpoints,
                 look=partial(dev_means, collection, spec.drop_own),
+                ranks=work.ranks,
             )
     with clock.stage("evaluate"):
-        frozen = load() if _freezes_documents(arm) else None
+        frozen = load() if freezes_documents(arm) else None
         evaluation = evaluate_run(model, spec, collection, work.store, frozen)
     record = RunRecord(
         status="finished",
@@ -153,6 +157,7 @@ def run(spec: RunSpec, work: Workspace, checkpoints: Checkpoints | None = None, 
         environment=environment(),
         stopping=_stopping(trained),
         memory=None if retry is None else MemoryRetry(**asdict(retry)),
+        processes=1 if arm.training is None else work.ranks.count,
     )
     long = LongTables(evaluation.rankings, mined.table)
     return Finished(record, evaluation.per_query, _trace(collection, mined, trained), long)
@@ -201,7 +206,7 @@ def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
 
 def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Workspace) -> TrainingData:
     training = spec.arm.training
-    masked = training is not None and (training.mask_known_positives or _freezes_documents(spec.arm))
+    masked = training is not None and (training.mask_known_positives or freezes_documents(spec.arm))
     return TrainingData(
         query_texts=collection.query_texts,
         document_texts=collection.document_texts,
@@ -216,7 +221,7 @@ def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Wo
     )
 
 
-def _freezes_documents(arm: ArmSpec) -> bool:
+def freezes_documents(arm: ArmSpec) -> bool:
     """Tell whether only the query encoder is trained, so that the base goes on to embed the documents."""
     refresh = None if arm.training is None else arm.training.refresh
     return refresh is not None and issubclass(REFRESHES[refresh.name].factory, Searching)

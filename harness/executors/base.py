@@ -3,18 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol, Self, TypeVar
 
-from harness.errors import WinnowError
+from harness.errors import WinnowError, WorkerDiedError
 from harness.teachers.base import Progress, Workspace
 
 __all__ = ["Executor", "J", "Job", "MemoryLimitError", "Outcome", "StalledError", "TimeLimitError", "WorkerDiedError"]
-
-
-class WorkerDiedError(WinnowError):
-    """The process that carried out a job was killed or ran out of memory, `seconds` after the job began."""
-
-    def __init__(self, message: str, seconds: float = 0.0) -> None:
-        super().__init__(message)
-        self.seconds = seconds
 
 
 class TimeLimitError(WorkerDiedError):

@@ -32,6 +32,7 @@ from harness.executors.base import (
 from harness.executors.place import Limits
 from harness.executors.processes import end_group, lead_a_group, resident, surroundings
 from harness.leases import Watch
+from harness.ranks import ranks_of_visible
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
 
@@ -47,11 +48,12 @@ _TICK = 0.5
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, number: int, store: Path, logs: Path, device: str | None) -> None:
+    def __init__(self, number: int, store: Path, logs: Path, device: str | None, processes: int) -> None:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         log = logs / f"worker-{number}.log"
-        self.process: SpawnProcess = context.Process(target=_serve, args=(other, store, log, os.getpid()), daemon=True)
+        arguments = (other, store, log, os.getpid(), processes)
+        self.process: SpawnProcess = context.Process(target=_serve, args=arguments, daemon=True)
         variables = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
         with surroundings(variables if device is None else {**variables, "CUDA_VISIBLE_DEVICES": device}):
             self.process.start()
@@ -73,11 +75,12 @@ class _Worker:
 class LocalExecutor:
     """Carries out jobs in `workers` processes; what they print goes to files under `logs`.
 
-    The workers share out `devices`, as CUDA_VISIBLE_DEVICES names them, one to each; none
-    are named where there are none. `limits` hold for each job by itself.
+    The workers share out `devices`, as CUDA_VISIBLE_DEVICES names them, one entry to each;
+    none are named where there are none. An entry names several for runs that so many
+    `processes` train together. `limits` hold for each job by itself.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what there is to share out, and how
         self,
         workers: int,
         store: Path,
@@ -85,12 +88,14 @@ class LocalExecutor:
         *,
         limits: Limits | None = None,
         devices: Sequence[str] = (),
+        processes: int = 1,
     ) -> None:
         self._count = workers
         self._store = store
         self._logs = logs
         self._limits = limits or Limits()
         self._devices = devices
+        self._processes = processes
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
@@ -110,7 +115,7 @@ class LocalExecutor:
 
     def _hired(self, number: int) -> _Worker:
         device = self._devices[number % len(self._devices)] if self._devices else None
-        return _Worker(number, self._store, self._logs, device)
+        return _Worker(number, self._store, self._logs, device, self._processes)
 
     def carry_out(self, jobs: Sequence[J], progress: Progress) -> Iterator[tuple[J, Outcome]]:
         """Yield each job with its outcome, in the order in which they end."""
@@ -194,7 +199,7 @@ class LocalExecutor:
 _GOING_ON = object()
 
 
-def _serve(pipe: Connection, store: Path, log: Path, parent: int) -> None:
+def _serve(pipe: Connection, store: Path, log: Path, parent: int, processes: int) -> None:
     """Answer jobs until the other end closes the pipe."""
     lead_a_group(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -203,7 +208,7 @@ def _serve(pipe: Connection, store: Path, log: Path, parent: int) -> None:
     def progress(what: str, done: int, total: int) -> None:
         pipe.send(("progress", (what, done, total)))
 
-    work = Workspace(Store(store), progress)
+    work = Workspace(Store(store), progress, ranks=ranks_of_visible(processes))
     import sentence_transformers
     import torch
 
