@@ -28,4 +28,4 @@ def ranks_of_visible(count: int) -> Ranks:
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     if visible:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[0]
-    return Ranks(count, tuple(visible[1:]))
+    return Ranks(count, tuple(visible[1:count]))
