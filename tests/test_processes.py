@@ -8,7 +8,8 @@ from harness.errors import ConfigError, WorkerDiedError
 from harness.executors.place import Place
 from harness.pipeline import attempt
 from harness.ranks import ALONE, Ranks, ranks_of_visible
-from harness.record import RunRecord
+from harness.record import Environment, RunRecord
+from harness.reporting import facts
 from harness.spec import ArmSpec, Component, RunSpec, TrainingSpec
 from harness.store import Store
 from harness.sweep import _require_shareable
@@ -90,3 +91,23 @@ def test_a_run_that_several_processes_train_says_so(tmp_path, monkeypatch):
     assert attempt(spec(), work, tmp_path / "runs").processes == 2
     untrained = spec().model_copy(update={"arm": spec().arm.model_copy(update={"training": None})})
     assert attempt(untrained, work, tmp_path / "runs").processes == 1
+
+
+def test_the_report_names_the_processes_that_trained():
+    here = Environment(
+        python="3",
+        platform="p",
+        processor="chip",
+        cores=2,
+        threads=1,
+        device="cpu",
+        packages={},
+        commit="",
+        dirty=False,
+    )
+    alone = RunRecord(status="finished", fingerprint="f", spec=spec(), environment=here)
+    together = alone.model_copy(update={"processes": 2})
+
+    said = [facts._machine(None, run) for run in (alone, together)]
+
+    assert said == ["chip, 2 cores, 1 threads, cpu; ", "chip, 2 cores, 1 threads, cpu, trained by 2 processes; "]
