@@ -8,7 +8,8 @@ WinnowError              1  anything that fits nowhere below
 ├── StorageError         5  the disk is full, read-only, or an artefact cannot be kept
 ├── NumericError        10  NaN or infinity in embeddings, scores or loss: stops one run
 ├── RunsFailedError     11  some runs of a sweep failed; the others are finished
-└── DeviceMemoryError   12  the memory of a GPU is too small: stops one run
+├── DeviceMemoryError   12  the memory of a GPU is too small: stops one run
+└── WorkerDiedError      1  a process that a run needs was killed: the run is tried again
 ```
 
 An interrupted command exits with 130 (Ctrl-C) or 143 (SIGTERM).
@@ -25,6 +26,7 @@ __all__ = [
     "RunsFailedError",
     "StorageError",
     "WinnowError",
+    "WorkerDiedError",
     "storage_error",
 ]
 
@@ -81,6 +83,14 @@ class DeviceMemoryError(WinnowError):
     def __init__(self, message: str, step: int = 0) -> None:
         super().__init__(message)
         self.step = step
+
+
+class WorkerDiedError(WinnowError):
+    """A process that did a job, or a part of it, was killed or ran out of memory, `seconds` after the job began."""
+
+    def __init__(self, message: str, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 _REASONS = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.collection import Collection, IntArray
 from harness.environment import environment, keep_environment
-from harness.errors import DataError, StorageError
+from harness.errors import DataError, StorageError, WorkerDiedError
 from harness.evaluation.model import Evaluation, all_texts, dev_means, evaluate_run, means
 from harness.losses.base import Loss
 from harness.mining.base import PADDING
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sentence_transformers import SentenceTransformer
 
-__all__ = ["Finished", "attempt", "looked_at", "require_queries", "run"]
+__all__ = ["Finished", "attempt", "freezes_documents", "looked_at", "require_queries", "run"]
 
 
 @dataclass
@@ -68,8 +68,8 @@ def attempt(
 
     Every `checkpoint_minutes` of training a checkpoint is kept beside `runs`, from which
     a run that was cut off goes on, until there is a record. Only a StorageError passes:
-    where one record cannot be written, no other can; and a LeaseLostError of `fence`,
-    inside which the record is put in its place.
+    where one record cannot be written, no other can; a WorkerDiedError, as the run was cut
+    off; and a LeaseLostError of `fence`, inside which the record is put in its place.
     """
     target = runs / spec.fingerprint
     if (target / "record.json").exists() and (done := read_record(target)).status == "finished":
@@ -80,6 +80,9 @@ def attempt(
         try:
             came = run(spec, work, checkpoints, clock, sharing)
         except StorageError:
+            raise
+        except WorkerDiedError as error:
+            error.seconds = sum(clock.seconds.values())
             raise
         except Exception as error:  # noqa: BLE001  # whatever one run dies of, the others go on
             failure = Failure(kind=type(error).__name__, message=str(error), traceback=traceback.format_exc())
@@ -139,9 +142,9 @@ def run(
     with clock.stage("mine"):
         mined = mine(spec, collection, work)
         data = None if arm.training is None else _training_data(spec, collection, mined, work)
-    record = _begun(spec, collection, mined)
+    record = _begun(spec, collection, mined, work.ranks.count)
     if sharing is not None and data is not None:
-        source = sharing.source(training_digest(spec, collection, data, environment()))
+        source = sharing.source(training_digest(spec, collection, data, environment(), work.ranks.count))
         if source is not None:
             record = source.lend(record).model_copy(update={"timings": clock.seconds})
             return Finished(record, long=LongTables(negatives=mined.table), files=source.files)
@@ -157,9 +160,10 @@ def run(
                 seed=spec.seed,
                 checkpoints=checkpoints,
                 look=partial(dev_means, collection, spec.drop_own),
+                ranks=work.ranks,
             )
     with clock.stage("evaluate"):
-        frozen = load() if _freezes_documents(arm) else None
+        frozen = load() if freezes_documents(arm) else None
         evaluation = evaluate_run(model, spec, collection, work.store, frozen)
     outcome = _of_training(trained, retry) | _of_evaluation(evaluation)
     record = record.model_copy(update={**outcome, "timings": clock.seconds})
@@ -167,7 +171,7 @@ def run(
     return Finished(record, evaluation.per_query, _trace(collection, mined, trained), long)
 
 
-def _begun(spec: RunSpec, collection: Collection, mined: Mined) -> RunRecord:
+def _begun(spec: RunSpec, collection: Collection, mined: Mined, processes: int) -> RunRecord:
     """Record what is known of a run before it trains."""
     trained = spec.arm.training is not None
     return RunRecord(
@@ -181,6 +185,7 @@ def _begun(spec: RunSpec, collection: Collection, mined: Mined) -> RunRecord:
         audit=mined.audit,
         hashes={"collection": collection.digest, **spec.identities},
         environment=environment(),
+        processes=1 if spec.arm.training is None else processes,
     )
 
 
@@ -244,7 +249,7 @@ def _means(per_query: "pd.DataFrame") -> dict[str, dict[str, float]]:
 
 def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Workspace) -> TrainingData:
     training = spec.arm.training
-    masked = training is not None and (training.mask_known_positives or _freezes_documents(spec.arm))
+    masked = training is not None and (training.mask_known_positives or freezes_documents(spec.arm))
     return TrainingData(
         query_texts=collection.query_texts,
         document_texts=collection.document_texts,
@@ -259,7 +264,7 @@ def _training_data(spec: RunSpec, collection: Collection, mined: Mined, work: Wo
     )
 
 
-def _freezes_documents(arm: ArmSpec) -> bool:
+def freezes_documents(arm: ArmSpec) -> bool:
     """Tell whether only the query encoder is trained, so that the base goes on to embed the documents."""
     refresh = None if arm.training is None else arm.training.refresh
     return refresh is not None and issubclass(REFRESHES[refresh.name].factory, Searching)

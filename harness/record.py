@@ -135,6 +135,10 @@ class MemoryRetry(Spec):
     message: str
 
 
+def _alone(processes: int) -> bool:
+    return processes == 1
+
+
 class RunRecord(Spec):
     """Everything that is known of one run.
 
@@ -144,10 +148,11 @@ class RunRecord(Spec):
     `negatives_hash` them with the negatives that the training begins with. `evaluated`
     has the keys of `metrics`. `refresh` is there where negatives change during training,
     `batching` if the arm names one, `stopping` with early stopping, after which `steps`
-    may differ from the other arms', `memory` if training was tried twice. `earlier` are the
-    last attempts that failed before this one, oldest first. `shared_with` is the fingerprint
-    of the run whose training and evaluation this one shares, empty where it trained itself;
-    `timings` are what it took itself.
+    may differ from the other arms', `memory` if training was tried twice. `processes` says
+    how many trained it together. `earlier` are the last attempts that failed before this
+    one, oldest first. `shared_with` is the fingerprint of the run whose training and
+    evaluation this one shares, empty where it trained itself; `timings` are what it took
+    itself.
     """
 
     status: Literal["finished", "failed"]
@@ -170,6 +175,7 @@ class RunRecord(Spec):
     failure: Failure | None = None
     stopping: Annotated[Stopping | None, Field(exclude_if=absent)] = None
     memory: Annotated[MemoryRetry | None, Field(exclude_if=absent)] = None
+    processes: Annotated[int, Field(exclude_if=_alone)] = 1
     earlier: Annotated[tuple[Attempt, ...], Field(exclude_if=absent)] = ()
     shared_with: Annotated[str, Field(exclude_if=absent)] = ""
     schema_version: Literal[1] = 1

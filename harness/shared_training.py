@@ -38,15 +38,18 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 _POLL_SECONDS = 0.2
 
 
-def training_digest(spec: RunSpec, collection: Collection, data: TrainingData, surroundings: Environment) -> str:
+def training_digest(
+    spec: RunSpec, collection: Collection, data: TrainingData, surroundings: Environment, processes: int = 1
+) -> str:
     """Return 64 hex digits over all that a training and its evaluation depend on.
 
     How the negatives were chosen is no part of it, the arrays that come of it are; unless
     the arm's mining is asked again while it trains. `surroundings` are part of it since
-    numbers may depend on versions, device and threads, and a record tells of one place only.
+    numbers may depend on versions, device and threads, and a record tells of one place only;
+    and so are the `processes` that train together.
     """
     arrays = {name: _array_digest(getattr(data, name)) for name in _ARRAYS}
-    content = [_without_mining(spec, data).fingerprint, collection.digest, arrays, data.paced, surroundings]
+    content = [_without_mining(spec, data).fingerprint, collection.digest, arrays, data.paced, surroundings, processes]
     return digest(content)
 
 

@@ -14,14 +14,14 @@ from harness.damaged import set_damaged_points_aside, set_damaged_runs_aside
 from harness.errors import ConfigError, NumericError, WinnowError, storage_error
 from harness.executors.base import Executor, Job, WorkerDiedError
 from harness.executors.local import LocalExecutor
-from harness.executors.place import Place, devices
+from harness.executors.place import Place, device_groups
 from harness.executors.ray_cluster import RayExecutor
 from harness.failures import may_pass
 from harness.fingerprint import canonical
 from harness.jobs import LEASES, Ended, Preparation, RunJob
 from harness.leases import take
 from harness.ledger import Ledger
-from harness.pipeline import looked_at
+from harness.pipeline import freezes_documents, looked_at
 from harness.plan import keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob, queries_folder
@@ -107,6 +107,7 @@ def carry_out(
     writable(settings.store)
     with _shared(folder, settings) as shared, ExitStack() as stack:
         plan = make_plan(spec)
+        _require_shareable(plan.specs, settings.place)
         kept = keep(plan, folder)
         shared.planned()
         under_way = _UnderWay(spec, folder, settings, listener, stack, shared)
@@ -132,6 +133,7 @@ def carry_out_runs(spec: SweepSpec, runs: _Runs, settings: Settings, listener: L
     writable(folder)
     writable(settings.store)
     with _shared(folder, settings) as shared, ExitStack() as stack:
+        _require_shareable([each for _, each in runs], settings.place)
         kept = keep(make_plan(spec), folder)
         shared.planned()
         listener.planned(kept, len(runs))
@@ -295,12 +297,14 @@ class _UnderWay:
         settings, logs = self._settings, self._folder / "logs"
         if settings.place.executor == "ray":
             return RayExecutor(settings.workers, settings.store, settings.place, settings.remote)
+        place = settings.place
         return LocalExecutor(
             settings.workers,
             settings.store,
             logs,
-            limits=settings.place.limits,
-            devices=devices(),
+            limits=place.limits,
+            devices=device_groups(place.processes),
+            processes=place.processes,
             remote=settings.remote,
         )
 
@@ -337,6 +341,20 @@ class _UnderWay:
             tables.setdefault(canonical(["queries", spec.dataset]), queries)
             tables.setdefault(canonical(["judgements", spec.dataset]), JudgementsJob(spec, self._folder, threads))
         return tables
+
+
+def _require_shareable(specs: Sequence[RunSpec], place: Place) -> None:
+    """Raise ConfigError if several processes are to train an arm that only one can."""
+    if place.processes == 1:
+        return
+    arms = dict.fromkeys(spec.arm.name for spec in specs if freezes_documents(spec.arm))
+    mistakes = [
+        f"arm {name}: its training.refresh searches in every step, which one process does alone;"
+        f" leave --processes-per-run {place.processes} out"
+        for name in arms
+    ]
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, Self, TypeVar
 
-from harness.errors import WinnowError
+from harness.errors import WinnowError, WorkerDiedError
 from harness.teachers.base import Progress, Workspace
 
 __all__ = [
@@ -17,14 +17,6 @@ __all__ = [
     "WorkerDiedError",
     "unheard",
 ]
-
-
-class WorkerDiedError(WinnowError):
-    """The process that carried out a job was killed or ran out of memory, `seconds` after the job began."""
-
-    def __init__(self, message: str, seconds: float = 0.0) -> None:
-        super().__init__(message)
-        self.seconds = seconds
 
 
 class TimeLimitError(WorkerDiedError):

@@ -33,6 +33,7 @@ from harness.executors.base import (
 from harness.executors.place import Limits
 from harness.executors.processes import end_group, lead_a_group, resident, surroundings
 from harness.leases import Watch
+from harness.ranks import ranks_of_visible
 from harness.remote import Remote
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
@@ -49,11 +50,14 @@ _TICK = 0.5
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(self, number: int, store: Store, logs: Path, device: str | None) -> None:
+    def __init__(  # all that a process is started with
+        self, number: int, store: Store, logs: Path, device: str | None, processes: int
+    ) -> None:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         log = logs / f"worker-{number}.log"
-        self.process: SpawnProcess = context.Process(target=_serve, args=(other, store, log, os.getpid()), daemon=True)
+        arguments = (other, store, log, os.getpid(), processes)
+        self.process: SpawnProcess = context.Process(target=_serve, args=arguments, daemon=True)
         variables = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
         with surroundings(variables if device is None else {**variables, "CUDA_VISIBLE_DEVICES": device}):
             self.process.start()
@@ -75,12 +79,13 @@ class _Worker:
 class LocalExecutor:
     """Carries out jobs in `workers` processes; what they print goes to files under `logs`.
 
-    The workers share out `devices`, as CUDA_VISIBLE_DEVICES names them, one to each; none
-    are named where there are none. `limits` hold for each job by itself. `remote` is where
+    The workers share out `devices`, as CUDA_VISIBLE_DEVICES names them, one entry to each;
+    none are named where there are none. An entry names several for runs that so many
+    `processes` train together. `limits` hold for each job by itself. `remote` is where
     the store is shared with other machines.
     """
 
-    def __init__(  # noqa: PLR0913  # where, with what, within what
+    def __init__(  # noqa: PLR0913  # what there is to share out, and how
         self,
         workers: int,
         store: Path,
@@ -88,6 +93,7 @@ class LocalExecutor:
         *,
         limits: Limits | None = None,
         devices: Sequence[str] = (),
+        processes: int = 1,
         remote: Remote | None = None,
     ) -> None:
         self._count = workers
@@ -95,6 +101,7 @@ class LocalExecutor:
         self._logs = logs
         self._limits = limits or Limits()
         self._devices = devices
+        self._processes = processes
         self._workers: list[_Worker] = []
 
     def __enter__(self) -> Self:
@@ -114,7 +121,7 @@ class LocalExecutor:
 
     def _hired(self, number: int) -> _Worker:
         device = self._devices[number % len(self._devices)] if self._devices else None
-        return _Worker(number, self._store, self._logs, device)
+        return _Worker(number, self._store, self._logs, device, self._processes)
 
     def carry_out(
         self, jobs: Sequence[J], progress: Progress, begun: Callable[[J], None] = unheard
@@ -203,7 +210,7 @@ class LocalExecutor:
 _GOING_ON = object()
 
 
-def _serve(pipe: Connection, store: Store, log: Path, parent: int) -> None:
+def _serve(pipe: Connection, store: Store, log: Path, parent: int, processes: int) -> None:
     """Answer jobs until the other end closes the pipe."""
     lead_a_group(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -212,7 +219,7 @@ def _serve(pipe: Connection, store: Store, log: Path, parent: int) -> None:
     def progress(what: str, done: int, total: int) -> None:
         pipe.send(("progress", (what, done, total)))
 
-    work = Workspace(store, progress)
+    work = Workspace(store, progress, ranks=ranks_of_visible(processes))
     import sentence_transformers
     import torch
 

@@ -8,7 +8,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Limits", "Place", "add_place", "devices", "place_of", "workers_of"]
+from harness.errors import ConfigError
+
+__all__ = ["Limits", "Place", "add_place", "device_groups", "devices", "place_of", "workers_of"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Place:
     """An executor: processes of this machine, or a Ray cluster at `address`, with `gpus_per_run` (may be a fraction).
 
     `retries` says how often Ray itself tries a run again whose node or worker died; by
-    default it does not, since the sweep does.
+    default it does not, since the sweep does. `processes` train a run together, each with a
+    GPU of its own where there are any.
     """
 
     executor: Literal["local", "ray"] = "local"
@@ -37,6 +40,7 @@ class Place:
     address: str = "auto"
     gpus_per_run: float = 0.0
     retries: int = 0
+    processes: int = 1
 
 
 def devices() -> tuple[str, ...]:
@@ -52,6 +56,20 @@ def devices() -> tuple[str, ...]:
     return tuple(found.stdout.split()) if found.returncode == 0 else ()
 
 
+def device_groups(processes: int) -> tuple[str, ...]:
+    """List the GPUs of each worker whose runs are trained by so many processes, as CUDA_VISIBLE_DEVICES names them.
+
+    GPUs that make no full group are left idle. Empty without GPUs; raises ConfigError if
+    there are some, but not enough for one group.
+    """
+    found = devices()
+    if 0 < len(found) < processes:
+        message = f"--processes-per-run {processes} needs as many GPUs, and {len(found)} can be used here"
+        raise ConfigError(message)
+    starts = range(0, len(found) - processes + 1, processes)
+    return tuple(",".join(found[start : start + processes]) for start in starts)
+
+
 def add_place(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say where runs are carried out."""
     parser.add_argument(
@@ -61,6 +79,13 @@ def add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit-memory", type=_amount, metavar="GIB", help="end a run that uses more memory")
     parser.add_argument("--executor", choices=("local", "ray"), default="local", help="this machine, or a Ray cluster")
     parser.add_argument("--address", default="auto", help="of the Ray cluster, or `local` to start one (default: auto)")
+    parser.add_argument(
+        "--processes-per-run",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="train each run by N processes, with a GPU each where there are any (default: 1)",
+    )
     parser.add_argument("--gpus-per-run", type=_share, default=0.0, metavar="N", help="on Ray; a fraction shares a GPU")
 
 
@@ -68,12 +93,13 @@ def place_of(options: argparse.Namespace) -> Place:
     """Return what the arguments of `add_place` say."""
     memory = None if options.limit_memory is None else int(options.limit_memory * 2**30)
     limits = Limits(seconds=options.limit_seconds, memory=memory)
-    return Place(options.executor, limits, options.address, options.gpus_per_run)
+    return Place(options.executor, limits, options.address, options.gpus_per_run, processes=options.processes_per_run)
 
 
 def workers_of(options: argparse.Namespace) -> int:
     """Return how many runs are carried out at a time."""
-    return options.workers or len(devices()) or os.cpu_count() or 1
+    processes = options.processes_per_run
+    return options.workers or len(device_groups(processes)) or max(1, (os.cpu_count() or 1) // processes)
 
 
 def _count(text: str) -> int:

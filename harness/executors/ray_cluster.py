@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 from harness.errors import ConfigError, WinnowError
 from harness.executors.base import J, Job, Outcome, TimeLimitError, WorkerDiedError, unheard
 from harness.executors.place import Place
+from harness.ranks import ranks_of_visible
 from harness.remote import Remote
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
@@ -38,6 +39,12 @@ class RayExecutor:
         """Join the cluster; raise ConfigError if Ray is not there, or the cluster is not, or a limit cannot be kept."""
         if self._place.limits.memory is not None:
             message = "--limit-memory is for the local executor: on a cluster, Ray's memory monitor watches each node"
+            raise ConfigError(message)
+        if self._place.processes > 1 and self._place.gpus_per_run not in {0, self._place.processes}:
+            message = (
+                f"--processes-per-run {self._place.processes} needs --gpus-per-run {self._place.processes},"
+                f" or 0 to train without GPUs, got {self._place.gpus_per_run:g}"
+            )
             raise ConfigError(message)
         os.environ.setdefault("RAY_AUTH_MODE", "token")
         # A task that asks for no GPU is to see none, also on a node that has some.
@@ -84,9 +91,11 @@ class RayExecutor:
 
     def _handed_over(self, ray: ModuleType, job: Job) -> object:
         carried = ray.remote(
-            num_cpus=_cores(ray, job.threads), num_gpus=self._place.gpus_per_run, max_retries=self._place.retries
+            num_cpus=_cores(ray, max(job.threads, self._place.processes)),
+            num_gpus=self._place.gpus_per_run,
+            max_retries=self._place.retries,
         )(_carry_out)
-        return carried.remote(job, self._store, Path.cwd())
+        return carried.remote(job, self._store, Path.cwd(), self._place.processes)
 
     def _late(self, running: dict[Any, tuple[J, float]]) -> list[Any]:
         """Return the tasks that are past their time."""
@@ -123,8 +132,9 @@ def _outcome(ray: ModuleType, task: object, seconds: float) -> Outcome:
         return WorkerDiedError(f"the Ray worker was lost ({type(error).__name__}): {reason}", seconds)
 
 
-def _carry_out(job: Job, store: Store, folder: Path) -> Outcome:
+def _carry_out(job: Job, store: Store, folder: Path, processes: int) -> Outcome:
     """Do a job on whatever node this is; an error that Winnow raises on purpose is an answer."""
+    ranks = ranks_of_visible(processes)
     import torch
 
     try:
@@ -135,6 +145,6 @@ def _carry_out(job: Job, store: Store, folder: Path) -> Outcome:
         return ConfigError(f"the Ray node {socket.gethostname()} does not see {error.filename}: it must be shared")
     torch.set_num_threads(job.threads)
     try:
-        return job(Workspace(store))
+        return job(Workspace(store, ranks=ranks))
     except WinnowError as error:
         return error

@@ -121,7 +121,10 @@ def _machine(_: Cell, run: RunRecord) -> str:
     if run.environment is None:
         return "not recorded"
     here = run.environment
-    return f"{here.processor}, {here.cores} cores, {here.threads} threads, {here.device}; {package_text(here)}"
+    together = f", trained by {run.processes} processes" if run.processes > 1 else ""
+    return (
+        f"{here.processor}, {here.cores} cores, {here.threads} threads, {here.device}{together}; {package_text(here)}"
+    )
 
 
 def _seeds(results: Results) -> list[Fact]:

@@ -12,6 +12,7 @@ from harness.collection import Collection, IntArray, Judgements, normalised
 from harness.errors import DataError, NumericError
 from harness.fingerprint import digest
 from harness.mining.base import PADDING, Pool, key_of
+from harness.ranks import ALONE, Ranks
 from harness.registry import TEACHERS
 from harness.spec import Component
 from harness.store import Store
@@ -59,11 +60,12 @@ class Resources:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where artefacts are kept and progress is told, and what a search may use."""
+    """Where artefacts are kept and progress is told, what a search may use, and which processes train."""
 
     store: Store
     progress: Progress = silent
     resources: Resources = Resources()
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from harness.training.trace import Trace
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+    from harness.training.peers import Peers
+
 __all__ = ["Contrast"]
 
 Features = dict[str, torch.Tensor]
@@ -28,8 +30,8 @@ class Contrast(CachedLossMixin, torch.nn.Module):
     Columns are the query, its positive and its k negatives. `labels` (b, 1 + k) holds
     each pair's number, then its negatives. With a `micro_batch` no more than so many
     texts are embedded at once with what their gradients need, at the cost of embedding
-    each twice (Gao et al. 2021, arXiv:2101.06983). `trace` notes the scores. Raises
-    NumericError if the loss is not finite.
+    each twice (Gao et al. 2021, arXiv:2101.06983). With `peers` other processes embed their
+    shares. `trace` notes the scores. Raises NumericError if the loss is not finite.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Contrast(CachedLossMixin, torch.nn.Module):
     ) -> None:
         super().__init__()
         self.trace = Trace()
+        self.peers: Peers | None = None
         self.model = model
         self.uses_gradient_cache = micro_batch is not None
         self.mini_batch_size = micro_batch or 0
@@ -45,6 +48,9 @@ class Contrast(CachedLossMixin, torch.nn.Module):
 
     def forward(self, features: Iterable[Features], labels: torch.Tensor) -> torch.Tensor:
         """Return the mean loss over the batch."""
+        if self.peers is not None:
+            micro_batch = self.mini_batch_size or None
+            return self.peers.loss(list(features), micro_batch, lambda columns: self.of(columns, labels))
         if self.uses_gradient_cache:
             return self.forward_cached(features, labels)
         return self.of(embed_columns(self.model, features), labels)

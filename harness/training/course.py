@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from transformers import TrainerCallback
 
+    from harness.training.peers import Peers
     from harness.training.resuming import Remembering
 
 __all__ = ["Course", "begin"]
@@ -41,6 +42,13 @@ class Course:
         if isinstance(self.module, Searched):
             found["searched"] = self.module
         return found
+
+    def share_with(self, peers: "Peers") -> None:
+        """Have `peers` embed their shares of each batch; raise ConfigError if the refresh allows of none."""
+        if isinstance(self.module, Searched):
+            message = "a refresh that searches in every step trains in one process only"
+            raise ConfigError(message)
+        self.module.peers = peers
 
     def callback(self) -> "TrainerCallback":
         """Return what tells the feed of epochs, and the renewals of steps; none follows the last step."""

@@ -1,7 +1,8 @@
 """The only door to the sentence-transformers trainer."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from harness.device_memory import device_memory
 from harness.errors import DataError, NumericError
 from harness.losses.base import Loss
 from harness.measures import BatchingRecord, RefreshRecord
+from harness.ranks import ALONE, Ranks
 from harness.seeding import derive_seed
 from harness.spec import TrainingSpec
 from harness.training.checkpoints import Checkpoints
@@ -54,13 +56,14 @@ def steps_of(pairs: int, training: TrainingSpec) -> int:
     return ceil(pairs / training.batch_size) * training.epochs
 
 
-def micro_batch_of(model: "SentenceTransformer", training: TrainingSpec) -> int | None:
-    """Return how many texts of a column are embedded at once, None if the base cannot embed a batch in parts."""
+def micro_batch_of(model: "SentenceTransformer", training: TrainingSpec, ranks: Ranks = ALONE) -> int | None:
+    """Return how many texts of a column a process embeds at once, None if the base cannot embed them in parts."""
     from sentence_transformers.base.losses.gradcache import has_static_embedding_input
 
     if has_static_embedding_input(model):
         return None
-    return min(training.micro_batch or training.batch_size, training.batch_size)
+    share = ceil(training.batch_size / ranks.count)
+    return min(training.micro_batch or share, share)
 
 
 def train(  # noqa: PLR0913  # what is trained, on what, how, and what goes on beside it
@@ -72,23 +75,24 @@ def train(  # noqa: PLR0913  # what is trained, on what, how, and what goes on b
     *,
     checkpoints: Checkpoints | None = None,
     look: Callable[[], Mapping[str, float]] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Trained:
     """Fine-tune `model` in place, going on from the newest of `checkpoints` if there is one.
 
     Unless `training` names a batching, the order of batches depends on `seed` and the
     number of pairs alone, so that arms with the same pairs see them in the same order.
-    `look` returns the dev metrics of the model as it is, for early stopping. Raises
-    NumericError as soon as a loss is NaN or infinite, DeviceMemoryError if the device's
-    memory is too small.
+    `look` returns the dev metrics of the model as it is, for early stopping. With several
+    `ranks` each embeds its share of every batch. Raises NumericError as soon as a loss is
+    NaN or infinite, DeviceMemoryError if the device's memory is too small.
     """
     from harness.training.course import begin
     from harness.training.sampler import Batches
 
-    micro_batch = micro_batch_of(model, training)
+    micro_batch = micro_batch_of(model, training, ranks)
     course = begin(model, data, training, loss, micro_batch if training.micro_batch is not None else None)
     batches = None if training.batching is None else Batches(training, data, model, seed)
     stopping = _stopping(model, training, look)
-    with tempfile.TemporaryDirectory(prefix="winnow-trainer-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="winnow-trainer-") as scratch, _shared(course, ranks):
         arguments = _arguments(model, training, data, derive_seed(seed, "training"), scratch)
         trainer = _trainer(course, arguments, checkpoints, batches, stopping)
         remedy = _REMEDY_WHOLE.format(training.batch_size) if micro_batch is None else _REMEDY.format(micro_batch)
@@ -109,6 +113,20 @@ def train(  # noqa: PLR0913  # what is trained, on what, how, and what goes on b
         looks=() if stopping is None else tuple(stopping.looks),
         best_step=None if stopping is None else stopping.best[0],
     )
+
+
+@contextmanager
+def _shared(course: "Course", ranks: Ranks) -> Iterator[None]:
+    """Have the other ranks help inside; with one alone nothing of torch.distributed is loaded."""
+    if ranks.count == 1:
+        yield
+        return
+    from harness.training.peers import Peers
+
+    peers = Peers(course.module.model, ranks)
+    course.share_with(peers)
+    with peers:
+        yield
 
 
 def _stopping(

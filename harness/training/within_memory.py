@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.device_memory import release
 from harness.errors import DeviceMemoryError
 from harness.losses.base import Loss
+from harness.ranks import ALONE, Ranks
 from harness.spec import TrainingSpec
 from harness.training.checkpoints import Checkpoints
 from harness.training.data import TrainingData
@@ -39,6 +40,7 @@ def train_within_memory(  # noqa: PLR0913  # what `train` takes, and where a fre
     seed: int,
     checkpoints: Checkpoints | None = None,
     look: "Callable[[SentenceTransformer], Mapping[str, float]] | None" = None,
+    ranks: Ranks = ALONE,
 ) -> "tuple[SentenceTransformer, Trained, Retry | None]":
     """Train `model`; if memory runs out, train a fresh one with half the micro-batch, once.
 
@@ -49,12 +51,12 @@ def train_within_memory(  # noqa: PLR0913  # what `train` takes, and where a fre
 
     def trained(student: "SentenceTransformer", settings: TrainingSpec) -> Trained:
         looked = None if look is None else partial(look, student)
-        return train(student, data, settings, loss, seed, checkpoints=checkpoints, look=looked)
+        return train(student, data, settings, loss, seed, checkpoints=checkpoints, look=looked, ranks=ranks)
 
     try:
         return model, trained(model, training), None
     except DeviceMemoryError as error:
-        now = micro_batch_of(model, training)
+        now = micro_batch_of(model, training, ranks)
         if now is None or now == 1:
             raise
         retry = Retry(step=error.step, micro_batch=now, retried_with=now // 2, message=str(error))

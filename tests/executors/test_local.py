@@ -13,6 +13,7 @@ from harness.errors import DataError, WinnowError
 from harness.executors.base import MemoryLimitError, StalledError, TimeLimitError, WorkerDiedError
 from harness.executors.local import LocalExecutor
 from harness.executors.place import Limits
+from harness.ranks import Ranks
 from harness.teachers.base import Workspace, silent
 
 
@@ -61,6 +62,17 @@ class Pulsing:
 
     def pulse(self) -> float:
         return time.monotonic() if self.alive else 0.0
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Tells which device its process sees, and with which others it would train."""
+
+    number: int
+    threads: int = 1
+
+    def __call__(self, work: Workspace) -> object:
+        return os.environ["CUDA_VISIBLE_DEVICES"], work.ranks
 
 
 @pytest.fixture
@@ -165,6 +177,14 @@ def test_each_worker_sees_one_device_and_a_fixed_hash_seed(tmp_path, monkeypatch
     assert sorted(outcomes) == [("GPU-a", "0"), ("GPU-b", "0")]
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
     assert "PYTHONHASHSEED" not in os.environ
+
+
+def test_a_worker_of_several_processes_sees_one_device_and_knows_those_of_the_others(tmp_path):
+    groups = ("GPU-a,GPU-b", "GPU-c,GPU-d")
+    with LocalExecutor(2, tmp_path / "store", tmp_path / "logs", devices=groups, processes=2) as executor:
+        outcomes = [outcome for _, outcome in executor.carry_out([Placed(0), Placed(1)], silent)]
+
+    assert sorted(outcomes, key=str) == [("GPU-a", Ranks(2, ("GPU-b",))), ("GPU-c", Ranks(2, ("GPU-d",)))]
 
 
 COORDINATOR = """

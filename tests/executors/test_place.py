@@ -2,7 +2,8 @@ import argparse
 
 import pytest
 
-from harness.executors.place import Limits, Place, add_place, devices, place_of, workers_of
+from harness.errors import ConfigError
+from harness.executors.place import Limits, Place, add_place, device_groups, devices, place_of, workers_of
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
@@ -47,6 +48,27 @@ def test_there_is_a_worker_for_each_device_unless_told_otherwise(monkeypatch):
 
     assert workers_of(parsed()) == 3
     assert workers_of(parsed("--workers", "5")) == 5
+
+
+def test_a_worker_has_as_many_devices_as_processes_train_a_run(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4")
+
+    assert device_groups(1) == ("0", "1", "2", "3", "4")
+    assert device_groups(2) == ("0,1", "2,3")
+    assert device_groups(5) == ("0,1,2,3,4",)
+    assert workers_of(parsed("--processes-per-run", "2")) == 2
+    assert place_of(parsed("--processes-per-run", "2")).processes == 2
+
+
+def test_fewer_devices_than_processes_are_refused_and_none_are_not(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with pytest.raises(ConfigError, match="--processes-per-run 2 needs as many GPUs, and 1 can be used here"):
+        device_groups(2)
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert device_groups(2) == ()
+    assert workers_of(parsed("--processes-per-run", "3")) == 2
 
 
 def test_the_driver_is_asked_for_devices_where_none_are_named(monkeypatch, tmp_path):

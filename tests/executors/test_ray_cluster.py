@@ -124,3 +124,11 @@ def test_a_job_past_its_time_is_ended_and_the_next_one_runs(cluster, tmp_path):
 def test_a_memory_limit_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="--limit-memory"), RayExecutor(1, tmp_path, Place("ray", Limits(memory=1))):
         pass
+
+
+@pytest.mark.parametrize("gpus", [0.5, 1.0, 3.0])
+def test_a_run_of_two_processes_is_given_two_gpus_or_none(tmp_path, gpus):
+    place = Place("ray", gpus_per_run=gpus, processes=2)
+
+    with pytest.raises(ConfigError, match="needs --gpus-per-run 2, or 0"), RayExecutor(1, tmp_path, place):
+        pass

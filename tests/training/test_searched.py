@@ -276,4 +276,4 @@ def test_a_run_with_mined_negatives_knows_no_positives_unless_asked(work, collec
     spec = run_spec(part("ance", every=3), part("topk", k=2))
 
     assert _training_data(spec, collection, mine(spec, collection, work), work).known is None
-    assert not pipeline._freezes_documents(spec.arm)
+    assert not pipeline.freezes_documents(spec.arm)
