@@ -10,9 +10,11 @@ from typing import BinaryIO, Literal, Self
 
 from pydantic import ValidationError
 
+from harness.damaged import DAMAGED
 from harness.errors import StorageError, storage_error
 from harness.spec import Spec
 from harness.store import write_file
+from harness.sums import set_aside
 from harness.tracking.redaction import redacted_text
 
 __all__ = ["NAME", "Entry", "Kind", "Outbox", "entries_after", "read_position", "write_position"]
@@ -40,14 +42,16 @@ class Entry(Spec):
 class Outbox:
     """The outbox of one results folder, open for appending; one process at a time may have it open.
 
-    A last line that a crash tore is cut off: what it meant is found in the results.
-    Raises StorageError where the file cannot be written.
+    A last line that a crash tore is cut off: what it meant is found in the results. An
+    outbox with another line that cannot be read is set aside, and everything is sent once
+    more. Raises StorageError where the file cannot be written.
     """
 
     def __init__(self, results: Path) -> None:
         self._path = results / NAME
         try:
             _cut_torn_end(self._path)
+            _set_aside_unless_read(results)
             self._sent = {(entry.kind, entry.run) for entry, _ in entries_after(results, 0)}
             self._file: BinaryIO = self._path.open("ab", buffering=0)
         except OSError as error:
@@ -88,6 +92,14 @@ def _cut_torn_end(path: Path) -> None:
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         os.truncate(path, whole)
+
+
+def _set_aside_unless_read(results: Path) -> None:
+    try:
+        list(entries_after(results, 0))
+    except StorageError as error:
+        (results / POSITION).unlink(missing_ok=True)  # it counts bytes of the file that goes
+        set_aside(results / NAME, results / DAMAGED, str(error))
 
 
 def entries_after(results: Path, position: int) -> Iterator[tuple[Entry, int]]:

@@ -65,6 +65,26 @@ def test_a_damaged_line_is_refused_with_a_way_out(tmp_path: Path) -> None:
         written(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "harm", [b"\0" * 40 + b"\n", b'{"kind":"fin\n', b'{"kind":"planned","at":1.0}{"kind":"planned","at":1.0}\n']
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_damaged_outbox_is_set_aside_when_opened_and_everything_is_sent_again(
+    tmp_path: Path, harm: bytes, place: int
+) -> None:
+    fill(tmp_path, "a", "b")
+    path = tmp_path / NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(damaged := b"".join([*lines[:place], harm, *lines[place:]]))
+    write_position(tmp_path, "here", len(lines[0]))
+
+    fill(tmp_path, "a", "b", "c")
+
+    assert written(tmp_path) == [("finished", "a"), ("finished", "b"), ("finished", "c")]
+    assert read_position(tmp_path, "here") == 0
+    assert [aside.read_bytes() for aside in (tmp_path / "damaged").rglob(NAME)] == [damaged]
+
+
 def test_each_destination_has_its_position(tmp_path: Path) -> None:
     fill(tmp_path, "a")
 
