@@ -48,9 +48,10 @@ WINNOW = [sys.executable, "-c", "import sys; from harness.cli import main; sys.e
 RUNS_FAILED = 11
 
 
-def arguments(*more: str) -> list[str]:
+def arguments(*more: str, track: bool = False) -> list[str]:
     """Return the command line of the sweep, a checkpoint after every step."""
-    return [*WINNOW, "sweep", "toy.yaml", "--workers", "1", "--no-track", "--checkpoint-minutes", "0", *more]
+    tracked = [] if track else ["--no-track"]
+    return [*WINNOW, "sweep", "toy.yaml", "--workers", "1", "--checkpoint-minutes", "0", *tracked, *more]
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -58,12 +59,12 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}", "COLUMNS": "80", **more}
 
 
-def start(folder: Path, *more: str, **variables: str) -> subprocess.Popen[str]:
+def start(folder: Path, *more: str, track: bool = False, **variables: str) -> subprocess.Popen[str]:
     """Start the sweep in `folder`, in a process group of its own; what it prints goes to `folder/output`."""
     (folder / "toy.yaml").write_text(SWEEP)
     with (folder / "output").open("a") as log:
         return subprocess.Popen(
-            arguments(*more),
+            arguments(*more, track=track),
             cwd=folder,
             stdout=log,
             stderr=log,
