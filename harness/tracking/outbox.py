@@ -52,6 +52,7 @@ class Outbox:
         try:
             _cut_torn_end(self._path)
             _set_aside_unless_read(results)
+            _forget_positions_beyond(results)
             self._sent = {(entry.kind, entry.run) for entry, _ in entries_after(results, 0)}
             self._file: BinaryIO = self._path.open("ab", buffering=0)
         except OSError as error:
@@ -98,8 +99,16 @@ def _set_aside_unless_read(results: Path) -> None:
     try:
         list(entries_after(results, 0))
     except StorageError as error:
-        (results / POSITION).unlink(missing_ok=True)  # it counts bytes of the file that goes
+        (results / POSITION).unlink(missing_ok=True)  # counts bytes of the file that goes
         set_aside(results / NAME, results / DAMAGED, str(error))
+
+
+def _forget_positions_beyond(results: Path) -> None:
+    """Forget how far an outbox was sent that has become shorter, or is gone: it may grow past the position again."""
+    path = results / NAME
+    size = path.stat().st_size if path.exists() else 0
+    if any(position > size for position in _positions(results).values()):
+        (results / POSITION).unlink()
 
 
 def entries_after(results: Path, position: int) -> Iterator[tuple[Entry, int]]:

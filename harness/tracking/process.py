@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from harness.errors import StorageError
 from harness.tracking.destination import URI_VARIABLE, Destination
 from harness.tracking.outbox import entries_after, read_position
 
@@ -49,7 +50,10 @@ class MirrorProcess:
 
 def unsent(results: Path, destination: Destination) -> str:
     """Say how much of an outbox has not been sent and what finishes it; nothing if all has been."""
-    count = sum(1 for _ in entries_after(results, read_position(results, destination.label)))
+    try:
+        count = sum(1 for _ in entries_after(results, read_position(results, destination.label)))
+    except StorageError as error:  # no reason for a sweep to fail that has come to its end
+        return f"MLflow: {error}"
     if not count:
         return ""
     server = f" --tracking-uri {destination.address}" if destination.uri else ""
