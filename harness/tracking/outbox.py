@@ -99,7 +99,6 @@ def _set_aside_unless_read(results: Path) -> None:
     try:
         list(entries_after(results, 0))
     except StorageError as error:
-        (results / POSITION).unlink(missing_ok=True)  # counts bytes of the file that goes
         set_aside(results / NAME, results / DAMAGED, str(error))
 
 

@@ -73,6 +73,7 @@ def hostile(tmp_path_factory) -> Path:
     changes = {
         "question": '#read("/etc/passwd") <script>alert(1)</script> \\input{x} \x1b[31m \u202e?',
         "datasets": {"name": "beir_folder", "path": str(data)},
+        "evaluate": [{"name": "beir_folder", "path": str(hostile_folder(folder / "=@$(touch gone)\"'\u202e"))}],
         "seeds": 1,
         "search": None,
         "baseline": NAMES[0],

@@ -25,6 +25,11 @@ def cluster(tmp_path, monkeypatch):
     started.shutdown()
 
 
+def numbers(kept: dict[str, bytes]) -> dict[str, bytes]:
+    """Leave out the list of installed packages: Ray's workers see those that Ray brings along, too."""
+    return {name: content for name, content in kept.items() if not name.endswith(".lock")}
+
+
 @pytest.mark.parametrize("retries", [0, 1])
 @pytest.mark.timeout(600)
 def test_a_sweep_that_loses_a_node_tries_the_run_again_or_records_it_and_finishes_it_next_time(
@@ -47,4 +52,4 @@ def test_a_sweep_that_loses_a_node_tries_the_run_again_or_records_it_and_finishe
     assert [record["status"] for record in lost] == ["finished" if retries else "failed"]
     kinds = {(record["failure"] or record["earlier"][0])["kind"] for record in lost}
     assert kinds == {"WorkerDiedError"}
-    assert left(tmp_path) == undisturbed
+    assert numbers(left(tmp_path)) == numbers(undisturbed)
