@@ -29,7 +29,7 @@ BOMBS = {
     "indentation": (LINE + "".join(" " * depth + "a:\n" for depth in range(600)), "nested deeper than 20 levels"),
     "a huge text": (LINE + "a: " + "x" * (1 << 20), "must be at most 256 KiB"),
     "a huge number": (LINE + "seeds: " + "9" * 200_000, "seeds must be"),
-    "many values": (LINE + "a: [" + "1," * 100_000 + "]", "more than 20000 values"),
+    "many values": (LINE + "a: [" + "1," * 100_000 + "]", "not YAML: more than 20000 values"),
     "many mistakes": (LINE + "".join(f"k{number}: 1\n" for number in range(15_000)), "and 14952 more mistakes"),
     "an object of Python": (LINE + "a: !!python/object/apply:os.mkdir [gone]\n", "is not supported"),
     "a device": ("", "is empty"),
