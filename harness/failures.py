@@ -13,6 +13,7 @@ _PASSING = frozenset(
         "ConnectionResetError",
         "DeviceMemoryError",
         "InterruptedError",
+        "LeaseLostError",
         "MemoryError",
         "OSError",
         "OutOfMemoryError",

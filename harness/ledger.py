@@ -2,16 +2,17 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
+from harness.damaged import DAMAGED
 from harness.errors import StorageError, storage_error
 from harness.record import RunRecord, parse_record, read_record
 from harness.spec import Spec
-from harness.store import sync
+from harness.store import sync, write_file
+from harness.sums import set_aside
 
 __all__ = ["Entry", "Ledger"]
 
@@ -38,8 +39,9 @@ class Ledger:
 
     What is left to do is known from the ledger and one listing of `runs`: a run is
     finished if its last line says so and its folder is there. Opening adds the lines of
-    records that were written just before an earlier process was killed. Raises
-    StorageError if the ledger cannot be read or written.
+    records that were written just before an earlier process was killed. A ledger with a
+    line that cannot be read is set aside, and begun anew with those that can: what the
+    others said is in the records. Raises StorageError if the ledger cannot be read or written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +51,7 @@ class Ledger:
         self._attempts: dict[str, int] = {}
         self._whole = 0
         """Bytes of the file up to its last newline; what stands behind was torn off by a crash."""
-        for entry in self._read():
+        for entry in self._entries():
             self._know(entry)
         self._there = {path.name for path in self._runs.glob("[!.]*")}
         self._catch_up()
@@ -103,21 +105,34 @@ class Ledger:
         self._last[entry.fingerprint] = entry
         self._attempts[entry.fingerprint] = max(self._attempts.get(entry.fingerprint, 0), entry.attempt)
 
-    def _read(self) -> Iterator[Entry]:
+    def _entries(self) -> list[Entry]:
+        """Read the lines, but for a last one without its newline; set the file aside if one of them is no entry."""
+        content = self._read()
+        self._whole = content.rfind(b"\n") + 1
+        lines = content[: self._whole].splitlines(keepends=True)
+        read = {line: entry for line in lines if (entry := _entry(line))}
+        unread = [number for number, line in enumerate(lines, 1) if line not in read]
+        if unread:
+            self._begin_anew([line for line in lines if line in read], f"line {unread[0]} is no entry of a ledger")
+        return [read[line] for line in lines if line in read]
+
+    def _read(self) -> bytes:
         try:
-            content = self._path.read_bytes()
+            return self._path.read_bytes()
         except FileNotFoundError:
-            return
+            return b""
         except OSError as error:
             message = f"cannot read {self._path}: {error.strerror}"
             raise StorageError(message) from error
-        self._whole = content.rfind(b"\n") + 1
-        for number, line in enumerate(content[: self._whole].splitlines(), 1):
-            try:
-                yield Entry.model_validate_json(line)
-            except ValidationError as error:
-                message = f"{self._path}, line {number}, is no entry of a ledger: {str(error).splitlines()[0]}"
-                raise StorageError(message) from error
+
+    def _begin_anew(self, lines: list[bytes], why: str) -> None:
+        try:
+            set_aside(self._path, self._path.parent / DAMAGED, why)
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+        whole = b"".join(lines)
+        write_file(self._path, whole)
+        self._whole = len(whole)
 
     def _append(self, entry: Entry) -> None:
         line = entry.model_dump_json().encode() + b"\n"
@@ -135,6 +150,13 @@ class Ledger:
             raise storage_error(error, self._path) from error
         self._whole += len(line)
         self._know(entry)
+
+
+def _entry(line: bytes) -> Entry | None:
+    try:
+        return Entry.model_validate_json(line)
+    except ValidationError:
+        return None
 
 
 def _content(path: Path) -> bytes:

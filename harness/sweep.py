@@ -19,13 +19,13 @@ from harness.executors.ray_cluster import RayExecutor
 from harness.failures import may_pass
 from harness.fingerprint import canonical
 from harness.jobs import LEASES, Ended, Preparation, RunJob
-from harness.leases import take
+from harness.leases import LeaseLostError, take
 from harness.ledger import Ledger
 from harness.pipeline import freezes_documents, looked_at
 from harness.plan import keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob, queries_folder
-from harness.record import Failure, RunRecord, failed_before, write_record
+from harness.record import Failure, RunRecord, failed_before, read_record, write_record
 from harness.remote import Remote
 from harness.searching import Searching
 from harness.sharing import Sharing, sharing
@@ -263,27 +263,41 @@ class _UnderWay:
                 yield run, record
 
     def _recorded(self, spec: RunSpec, outcome: object) -> RunRecord:
-        """Enter the record that a run has left into the ledger; write one for a worker that died before it could."""
-        token = outcome.token if isinstance(outcome, Ended) else 0
-        if isinstance(outcome, WorkerDiedError):
-            for draft in (self._folder / "runs").glob(f".{spec.fingerprint}-*"):
-                shutil.rmtree(draft, ignore_errors=True)  # what it was writing when it died
-            lease = take(self._folder / LEASES, spec.fingerprint)  # should it not be quite dead, it comes too late
-            token = lease.token
-            record = RunRecord(
-                status="failed",
-                fingerprint=spec.fingerprint,
-                spec=spec,
-                timings={"until the worker died": outcome.seconds},
-                failure=Failure(kind=type(outcome).__name__, message=str(outcome)),
-                earlier=failed_before(self._folder / "runs", spec.fingerprint),
-            )
-            write_record(self._folder / "runs", record, None, fence=lease.fence)
+        """Enter the record that a run has left into the ledger; write one for an attempt that was lost."""
+        if isinstance(outcome, WorkerDiedError | LeaseLostError):
+            token = self._record_lost(spec, outcome)
         elif isinstance(outcome, WinnowError):
             raise outcome
+        else:
+            token = outcome.token if isinstance(outcome, Ended) else 0
         record = self._ledger.add(spec.fingerprint, token)
         self._shared.run_ended(spec.fingerprint)
         return record
+
+    def _record_lost(self, spec: RunSpec, lost: WorkerDiedError | LeaseLostError) -> int:
+        """Record an attempt as failed whose worker died, or lost its lease to a late one; return the lease's token.
+
+        Should either not be quite dead, it comes too late from now on. One that had
+        finished before keeps its record; its token is not known, and 0 is returned.
+        """
+        runs = self._folder / "runs"
+        for draft in runs.glob(f".{spec.fingerprint}-*"):
+            shutil.rmtree(draft, ignore_errors=True)  # what it was writing when it died
+        lease = take(self._folder / LEASES, spec.fingerprint)
+        seconds = lost.seconds if isinstance(lost, WorkerDiedError) else 0.0
+        record = RunRecord(
+            status="failed",
+            fingerprint=spec.fingerprint,
+            spec=spec,
+            timings={"until the worker died": seconds} if seconds else {},
+            failure=Failure(kind=type(lost).__name__, message=str(lost)),
+            earlier=failed_before(runs, spec.fingerprint),
+        )
+        write_record(runs, record, None, fence=lease.fence)
+        if read_record(runs / spec.fingerprint).status == "failed":
+            return lease.token
+        lease.release()
+        return 0
 
     def _started(self) -> Executor:
         if self._executor is None:

@@ -9,7 +9,7 @@ import pytest
 from harness.arguments import component
 from harness.errors import StorageError
 from harness.ledger import Entry, Ledger
-from harness.record import Failure, RunRecord, write_record
+from harness.record import Attempt, Failure, RunRecord, write_record
 from harness.registry import BASES
 from harness.sources.synthetic import Synthetic
 from harness.spec import ArmSpec, Component, RunSpec
@@ -145,15 +145,59 @@ def test_a_run_whose_folder_was_deleted_is_left_to_do(tmp_path):
     assert [(line["attempt"], line["seconds"]) for line in lines(tmp_path)] == [(1, 2.0), (2, 3.0)]
 
 
-def test_a_damaged_line_in_the_middle_is_told_with_its_number(tmp_path):
-    left(tmp_path, 0)
-    left(tmp_path, 1)
-    Ledger(tmp_path)
-    first, second = (tmp_path / "ledger.jsonl").read_text().splitlines()
-    (tmp_path / "ledger.jsonl").write_text(f"{first[:20]}\n{second}\n")
+def torn(first: bytes, second: bytes) -> bytes:
+    return first[:20] + b"\n" + second
 
-    with pytest.raises(StorageError, match=r"ledger.jsonl, line 1, is no entry of a ledger"):
-        Ledger(tmp_path)
+
+def glued(first: bytes, second: bytes) -> bytes:
+    return first.rstrip() + second
+
+
+def zeroed(first: bytes, second: bytes) -> bytes:
+    return b"\0" * (len(first) - 1) + b"\n" + second
+
+
+def zeroed_at_the_end(first: bytes, second: bytes) -> bytes:
+    return first + b"\0" * (len(second) - 1) + b"\n"
+
+
+@pytest.mark.parametrize("harm", [torn, glued, zeroed, zeroed_at_the_end])
+def test_a_damaged_ledger_is_set_aside_and_begun_anew_with_what_can_be_read(tmp_path, caplog, harm):
+    failed_first = left(tmp_path, 0, failed=True)
+    Ledger(tmp_path)
+    earlier = (Attempt(kind="DataError", message="no data", seconds=2.0),)
+    left(tmp_path, 0, earlier=earlier)
+    other = left(tmp_path, 1)
+    Ledger(tmp_path)
+    path = tmp_path / "ledger.jsonl"
+    lost, *kept = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(damaged := harm(kept[0], kept[1]))
+
+    ledger = Ledger(tmp_path)
+
+    attempts = {line["fingerprint"]: line["attempt"] for line in lines(tmp_path)}
+    assert attempts == {failed_first: 2, other: 1}
+    assert ledger.finished(failed_first)
+    assert ledger.finished(other)
+    assert [aside.read_bytes() for aside in (tmp_path / "damaged").rglob("ledger.jsonl")] == [damaged]
+    assert "is no entry of a ledger" in caplog.text
+    whole = path.read_bytes()
+    Ledger(tmp_path)
+    assert path.read_bytes() == whole
+    assert lost.startswith(b'{"fingerprint"')
+
+
+def test_zeros_behind_the_last_line_are_cut_before_the_next_is_added(tmp_path):
+    first = left(tmp_path, 0)
+    Ledger(tmp_path)
+    with (tmp_path / "ledger.jsonl").open("ab") as file:
+        file.write(b"\0" * 300)
+    second = left(tmp_path, 1)
+
+    Ledger(tmp_path)
+
+    assert [line["fingerprint"] for line in lines(tmp_path)] == [first, second]
+    assert not (tmp_path / "damaged").exists()
 
 
 def test_what_is_left_of_ten_thousand_runs_is_known_without_reading_their_records(tmp_path):

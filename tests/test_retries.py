@@ -1,5 +1,6 @@
 """Runs that fail of what may pass are tried again within a sweep, a bounded number of times."""
 
+import json
 from contextlib import ExitStack
 
 import pytest
@@ -7,6 +8,7 @@ from search_folders import sweep
 
 from harness.executors.base import WorkerDiedError
 from harness.failures import may_pass
+from harness.leases import LeaseLostError
 from harness.plan import expand
 from harness.record import Attempt, Failure, RunRecord, failed_before, read_record, write_record
 from harness.sweep import Listener, Settings, _UnderWay
@@ -27,8 +29,8 @@ class Heard(Listener):
 class Shaky:
     """An executor whose runs die as often as `deaths` says, by seed, and then fail or finish."""
 
-    def __init__(self, deaths, folder, *, failing=()):
-        self.deaths, self.folder, self.failing = dict(deaths), folder, failing
+    def __init__(self, deaths, folder, *, failing=(), of=WorkerDiedError("killed", 2.0)):  # noqa: B008  never changed
+        self.deaths, self.folder, self.failing, self.of = dict(deaths), folder, failing, of
         self.tried = []
 
     def carry_out(self, jobs, progress, begun=None):
@@ -41,7 +43,7 @@ class Shaky:
             begun(job)
             if self.deaths.get(seed, 0) > 0:
                 self.deaths[seed] -= 1
-                yield job, WorkerDiedError("killed", 2.0)
+                yield job, self.of
                 continue
             runs = self.folder / "runs"
             record = RunRecord(
@@ -56,9 +58,9 @@ class Shaky:
             yield job, record
 
 
-def carried_out(folder, retries, deaths, *, failing=()):
+def carried_out(folder, retries, deaths, **shakes):
     spec = sweep(seeds=(0, 1))
-    heard, shaky = Heard(), Shaky(deaths, folder, failing=failing)
+    heard, shaky = Heard(), Shaky(deaths, folder, **shakes)
     under_way = _UnderWay(spec, folder, Settings(folder, folder / "store", 1, retries=retries), heard, ExitStack())
     under_way._executor = shaky
     under_way._prepare = lambda executor, specs: None
@@ -86,6 +88,36 @@ def test_a_run_whose_worker_died_is_tried_again_as_often_as_is_said(tmp_path, re
     assert first.earlier == (DIED,) * (tries - 1)
 
 
+@pytest.mark.parametrize(("retries", "status", "tries"), [(0, "failed", 1), (1, "finished", 2)])
+def test_a_run_whose_lease_was_lost_is_tried_again_or_recorded_and_the_sweep_goes_on(tmp_path, retries, status, tries):
+    failed, tried, ends, (first, other) = carried_out(tmp_path, retries, {0: 1}, of=LeaseLostError("another has it"))
+
+    assert tried.count(0) == tries
+    assert (first.status, other.status, failed) == (status, "finished", status == "failed")
+    assert sorted(ends) == [(0, status, False), (1, "finished", False)]
+    last = first.failure or first.earlier[-1]
+    assert (last.kind, last.message) == ("LeaseLostError", "another has it")
+
+
+@pytest.mark.parametrize("lost", [LeaseLostError("another has it"), WorkerDiedError("killed", 2.0)])
+def test_a_run_that_finished_before_it_was_told_as_lost_stays_finished(tmp_path, monkeypatch, lost):
+    def carry_out(self, jobs, progress):
+        for job in jobs:
+            record = RunRecord(status="finished", fingerprint=job.spec.fingerprint, spec=job.spec)
+            write_record(self.folder / "runs", record, None)
+            yield job, lost
+
+    monkeypatch.setattr(Shaky, "carry_out", carry_out)
+
+    failed, _, ends, records = carried_out(tmp_path, 1, {})
+
+    assert (failed, [end[1] for end in ends]) == (0, ["finished", "finished"])
+    assert [record.status for record in records] == ["finished", "finished"]
+    entries = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    assert [(entry["status"], entry["attempt"], entry["token"]) for entry in entries] == [("finished", 1, 0)] * 2
+    assert not list((tmp_path / ".leases").glob("*.json"))
+
+
 def test_a_run_that_fails_for_a_reason_of_its_own_is_not_tried_again(tmp_path):
     failed, tried, ends, (first, _) = carried_out(tmp_path, 3, {}, failing=(0,))
 
@@ -101,7 +133,9 @@ def test_the_reason_of_the_last_attempt_decides(tmp_path):
     assert first.earlier == (DIED,)
 
 
-@pytest.mark.parametrize("kind", ["WorkerDiedError", "OSError", "OutOfMemoryError", "DeviceMemoryError", "MemoryError"])
+@pytest.mark.parametrize(
+    "kind", ["WorkerDiedError", "OSError", "OutOfMemoryError", "DeviceMemoryError", "LeaseLostError"]
+)
 def test_what_lies_outside_a_run_may_pass(kind):
     assert may_pass(kind)
 

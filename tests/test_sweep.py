@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from winnow_command import WINNOW, environment, kept_of
 
 from harness.config import load_sweep
 from harness.executors.base import WorkerDiedError
@@ -45,17 +45,12 @@ search:
   trials: 3
   space: {miner.share: {low: 0.5, high: 1.0}}
 """
-WINNOW = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())"]
 
 
 def winnow(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*WINNOW, *arguments], cwd=folder, capture_output=True, text=True, check=False, env=environment()
     )
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "COLUMNS": "80"}
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -71,13 +66,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def tables(folder: Path) -> dict[str, bytes]:
     """Return everything below a sweep's folder that depends on the runs alone, and not on how long they took."""
-    patterns = ("runs/*/*.parquet", "queries/*/*", "environment/*", "plan.json", "points.jsonl")
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for pattern in patterns
-        for path in folder.glob(pattern)
-        if path.name != "trace.parquet"
-    }
+    return {str(path.relative_to(folder)): content for path, content in kept_of(folder).items()}
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,10 @@ def placed(mapping: Mapping[str, JsonValue], path: KeyPath) -> dict[str, Setting
     return {key: Setting(value, (*path, key)) for key, value in mapping.items()}
 
 
+_SHOWN = 50
+"""Mistakes that are told one by one: a file that is no sweep at all may have thousands."""
+
+
 class Findings:
     """Collects mistakes; of several at one place the first is kept, the rest follow from it."""
 
@@ -65,7 +69,9 @@ class Findings:
         return built
 
     def raise_if_any(self) -> None:
-        """Raise ConfigError with one line per mistake, in the order of the file."""
+        """Raise ConfigError with one line per mistake, in the order of the file; of very many, the first."""
         if self._found:
             ordered = sorted(self._found.items(), key=lambda item: item[0][0])
-            raise ConfigError("\n".join(f"{self._file.name}:{place.line}: {text}" for (place, _), text in ordered))
+            lines = [f"{self._file.name}:{place.line}: {text}" for (place, _), text in ordered[:_SHOWN]]
+            more = len(ordered) - len(lines)
+            raise ConfigError("\n".join([*lines, f"and {more} more mistakes"] if more else lines))

@@ -115,10 +115,11 @@ def _syntax(path: Path, error: yaml.MarkedYAMLError) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes without resolving scalars; refuses tags, and nesting that would exhaust the stack."""
+    """Composes nodes without resolving scalars; refuses tags, and what would take the stack or too long."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012  a class attribute of PyYAML
     depth = 0
+    count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Compose one node; raise ComposerError if it carries a tag or lies too deep."""
@@ -127,6 +128,10 @@ class _Loader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(None, None, f"the tag {event.tag} is not supported", event.start_mark)
         if self.depth > _MAX_DEPTH:
             problem = f"nested deeper than {_MAX_DEPTH} levels"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        self.count += 1
+        if self.count > 2 * _MAX_VALUES:  # keys are nodes too
+            problem = f"more than {_MAX_VALUES} values"
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         self.depth += 1
         node = super().compose_node(parent, index)

@@ -30,12 +30,32 @@ def surroundings(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def lead_a_group(parent: int) -> None:
-    """Make this process the leader of its own session and group; on Linux it dies with its parent."""
+    """Make this process the leader of its own session and group; on Linux the group dies with it, and it with `parent`.
+
+    To be called before there are threads: a process that waits for the end is forked.
+    """
     os.setsid()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _die_by(signal.SIGKILL)
+        leader = os.getpid()
+        if os.fork() == 0:
+            _outlive(leader)
     if os.getppid() != parent:  # it died before it could be asked for
         os._exit(1)
+
+
+def _outlive(leader: int) -> None:
+    """Wait until the leader of this group has died, of whatever, and kill what it has left; never return."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    _die_by(signal.SIGUSR1)  # blocked, so that it is waited for
+    os.closerange(0, os.sysconf("SC_OPEN_MAX"))  # others learn from closed pipes that the leader has died
+    if os.getppid() == leader:
+        signal.sigwait({signal.SIGUSR1})
+    os.killpg(leader, signal.SIGKILL)
+
+
+def _die_by(number: signal.Signals) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
 
 
 def end_group(process: SpawnProcess) -> None:

@@ -33,7 +33,7 @@ def model_errors(kind: str, name: str, revision: str) -> Iterator[None]:
     """Turn whatever loading a model raises into a ModelError that says why in one line."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except Exception as error:  # a torn or made-up file of a model makes the libraries raise anything
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         where = f"{name} at {revision}" if revision else name
         message = f"cannot load the {kind} {where}: {reason}"

@@ -10,10 +10,12 @@ from typing import BinaryIO, Literal, Self
 
 from pydantic import ValidationError
 
+from harness.damaged import DAMAGED
 from harness.errors import StorageError, storage_error
 from harness.redaction import redacted_text
 from harness.spec import Spec
 from harness.store import write_file
+from harness.sums import set_aside
 
 __all__ = ["NAME", "Entry", "Kind", "Outbox", "entries_after", "read_position", "write_position"]
 
@@ -40,14 +42,17 @@ class Entry(Spec):
 class Outbox:
     """The outbox of one results folder, open for appending; one process at a time may have it open.
 
-    A last line that a crash tore is cut off: what it meant is found in the results.
-    Raises StorageError where the file cannot be written.
+    A last line that a crash tore is cut off: what it meant is found in the results. An
+    outbox with another line that cannot be read is set aside, and everything is sent once
+    more. Raises StorageError where the file cannot be written.
     """
 
     def __init__(self, results: Path) -> None:
         self._path = results / NAME
         try:
             _cut_torn_end(self._path)
+            _set_aside_unless_read(results)
+            _forget_positions_beyond(results)
             self._sent = {(entry.kind, entry.run) for entry, _ in entries_after(results, 0)}
             self._file: BinaryIO = self._path.open("ab", buffering=0)
         except OSError as error:
@@ -88,6 +93,21 @@ def _cut_torn_end(path: Path) -> None:
     whole = content.rfind(b"\n") + 1
     if whole < len(content):
         os.truncate(path, whole)
+
+
+def _set_aside_unless_read(results: Path) -> None:
+    try:
+        list(entries_after(results, 0))
+    except StorageError as error:
+        set_aside(results / NAME, results / DAMAGED, str(error))
+
+
+def _forget_positions_beyond(results: Path) -> None:
+    """Forget how far an outbox was sent that has become shorter, or is gone: it may grow past the position again."""
+    path = results / NAME
+    size = path.stat().st_size if path.exists() else 0
+    if any(position > size for position in _positions(results).values()):
+        (results / POSITION).unlink()
 
 
 def entries_after(results: Path, position: int) -> Iterator[tuple[Entry, int]]:

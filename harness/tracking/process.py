@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.errors import StorageError
 from harness.tracking.destination import URI_VARIABLE, Destination
 from harness.tracking.outbox import entries_after, read_position
 from harness.tracking.study_storage import STORAGE_VARIABLE, StudyStorage
@@ -77,7 +78,10 @@ def is_input_closed(seconds: float) -> bool:
 
 def unsent(results: Path, destination: Destination) -> str:
     """Say how much of an outbox has not been sent and what finishes it; nothing if all has been."""
-    count = sum(1 for _ in entries_after(results, read_position(results, destination.label)))
+    try:
+        count = sum(1 for _ in entries_after(results, read_position(results, destination.label)))
+    except StorageError as error:  # no reason for a sweep to fail that has come to its end
+        return f"MLflow: {error}"
     if not count:
         return ""
     server = f" --tracking-uri {destination.address}" if destination.uri else ""

@@ -196,22 +196,24 @@ from test_local import Task
 root = Path(sys.argv[1])
 with LocalExecutor(1, root, root / "logs") as executor:
     (root / "worker").write_text(str(executor._workers[0].process.pid))
-    list(executor.carry_out([Task("sleep")], silent))
+    list(executor.carry_out([Task("group")], silent))
 """
 
 
-def test_workers_die_with_a_coordinator_that_is_killed(tmp_path):
+def test_workers_and_what_they_started_die_with_a_coordinator_that_is_killed(tmp_path):
     paths = f"{Path(__file__).parents[2]}:{Path(__file__).parent}"
     (tmp_path / "coordinate.py").write_text(f"if __name__ == '__main__':\n    exec({COORDINATOR!r})\n")
     running = subprocess.Popen(
         [sys.executable, tmp_path / "coordinate.py", tmp_path], env={**os.environ, "PYTHONPATH": paths}
     )
     wait_until((tmp_path / "started").exists)
-    worker = int((tmp_path / "worker").read_text())
+    worker, child = (int((tmp_path / name).read_text()) for name in ("worker", "child"))
     assert is_alive(worker)
+    assert is_alive(child)
 
     running.kill()
     running.wait()
 
-    wait_until(lambda: not is_alive(worker))
+    wait_until(lambda: not is_alive(worker) and not is_alive(child))
     assert not is_alive(worker)
+    assert not is_alive(child)

@@ -50,11 +50,13 @@ def sweep_file(folder: Path, **changes: object) -> Path:
     return path
 
 
-def carried_out(folder: Path, monkeypatch, minutes: float = 0.0, **changes: object) -> Outcome:
+def carried_out(
+    folder: Path, monkeypatch, minutes: float = 0.0, listener: Listener | None = None, **changes: object
+) -> Outcome:
     """Carry the small sweep out in `folder`, a checkpoint after every step by default."""
     monkeypatch.setattr(harness.sweep, "LocalExecutor", Inline)
     settings = Settings(folder / "results", folder / "results/.store", 1, minutes)
-    return carry_out(load_sweep(sweep_file(folder, **changes)), settings, Listener())
+    return carry_out(load_sweep(sweep_file(folder, **changes)), settings, listener or Listener())
 
 
 def copied(folder: Path, to: Path) -> Path:

@@ -1,13 +1,12 @@
 """A small sweep, the command that carries it out, and what it leaves that must not depend on faults."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
+
+from winnow_command import ROOT, WINNOW, environment, kept_of
 
 __all__ = [
     "ROOT",
-    "RUNS_FAILED",
     "SWEEP",
     "WINNOW",
     "arguments",
@@ -17,8 +16,6 @@ __all__ = [
     "start",
     "until_done",
 ]
-
-ROOT = Path(__file__).parents[2]
 
 SWEEP = """
 name: toy
@@ -43,27 +40,19 @@ search:
   space: {miner.share: {low: 0.5, high: 1.0}}
 """
 
-WINNOW = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())"]
 
-RUNS_FAILED = 11
-
-
-def arguments(*more: str) -> list[str]:
+def arguments(*more: str, track: bool = False) -> list[str]:
     """Return the command line of the sweep, a checkpoint after every step."""
-    return [*WINNOW, "sweep", "toy.yaml", "--workers", "1", "--no-track", "--checkpoint-minutes", "0", *more]
+    tracked = [] if track else ["--no-track"]
+    return [*WINNOW, "sweep", "toy.yaml", "--workers", "1", "--checkpoint-minutes", "0", *tracked, *more]
 
 
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    """Return an environment in which `folder/sitecustomize.py`, if there is one, is run by every process."""
-    return {**os.environ, "PYTHONPATH": f"{folder}:{ROOT}", "COLUMNS": "80", **more}
-
-
-def start(folder: Path, *more: str, **variables: str) -> subprocess.Popen[str]:
+def start(folder: Path, *more: str, track: bool = False, **variables: str) -> subprocess.Popen[str]:
     """Start the sweep in `folder`, in a process group of its own; what it prints goes to `folder/output`."""
     (folder / "toy.yaml").write_text(SWEEP)
     with (folder / "output").open("a") as log:
         return subprocess.Popen(
-            arguments(*more),
+            arguments(*more, track=track),
             cwd=folder,
             stdout=log,
             stderr=log,
@@ -91,8 +80,7 @@ def left(folder: Path) -> dict[str, bytes]:
 
     Traces are left out: how pairs are met in a training that went on is theirs to say.
     """
-    results, reports = folder / "results/toy", folder / "reports/toy"
-    patterns = ("runs/*/*.parquet", "queries/*/*", "environment/*", "plan.json", "points.jsonl")
-    found = [path for pattern in patterns for path in results.glob(pattern) if path.name != "trace.parquet"]
-    found += [path for path in reports.glob("tables/*") if path.stem != "cost"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(found)}
+    reports = folder / "reports/toy"
+    tables = {path: path.read_bytes() for path in reports.glob("tables/*") if path.stem != "cost"}
+    kept = kept_of(folder / "results/toy") | tables
+    return {path.relative_to(folder).as_posix(): content for path, content in sorted(kept.items())}

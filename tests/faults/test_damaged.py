@@ -60,7 +60,9 @@ def test_what_a_sweep_keeps_is_set_aside_when_damaged_and_made_again(finished, t
     require_intact(victim)
 
 
-@pytest.mark.parametrize("harm", [truncate, empty, flip])
+@pytest.mark.parametrize(
+    "harm", [flip, *(pytest.param(harm, marks=pytest.mark.fault_sweep) for harm in (truncate, empty))]
+)
 @pytest.mark.parametrize("pattern", STORED)
 def test_what_the_store_keeps_is_set_aside_when_damaged_and_made_again(finished, tmp_path, monkeypatch, pattern, harm):
     folder = copied(finished, tmp_path / "copy")

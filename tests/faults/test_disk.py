@@ -18,7 +18,10 @@ REASONS = {
 }
 
 
-@pytest.mark.parametrize("number", list(REASONS))
+@pytest.mark.parametrize(
+    "number",
+    [errno.ENOSPC, *(pytest.param(number, marks=pytest.mark.fault_sweep) for number in (errno.EROFS, errno.EIO))],
+)
 def test_a_sweep_whose_every_attempt_meets_a_failing_write_later_ends_as_if_none_had(
     tmp_path, monkeypatch, trained, number
 ):

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import StorageError
+from harness.tracking.destination import Destination
 from harness.tracking.outbox import NAME, POSITION, Outbox, entries_after, read_position, write_position
+from harness.tracking.process import unsent
 
 
 def written(folder: Path, position: int = 0) -> list[tuple[str, str]]:
@@ -65,6 +67,26 @@ def test_a_damaged_line_is_refused_with_a_way_out(tmp_path: Path) -> None:
         written(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "harm", [b"\0" * 40 + b"\n", b'{"kind":"fin\n', b'{"kind":"planned","at":1.0}{"kind":"planned","at":1.0}\n']
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_damaged_outbox_is_set_aside_when_opened_and_everything_is_sent_again(
+    tmp_path: Path, harm: bytes, place: int
+) -> None:
+    fill(tmp_path, "a", "b")
+    path = tmp_path / NAME
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(damaged := b"".join([*lines[:place], harm, *lines[place:]]))
+    write_position(tmp_path, "here", len(lines[0]))
+
+    fill(tmp_path, "a", "b", "c")
+
+    assert written(tmp_path) == [("finished", "a"), ("finished", "b"), ("finished", "c")]
+    assert read_position(tmp_path, "here") == 0
+    assert [aside.read_bytes() for aside in (tmp_path / "damaged").rglob(NAME)] == [damaged]
+
+
 def test_each_destination_has_its_position(tmp_path: Path) -> None:
     fill(tmp_path, "a")
 
@@ -80,6 +102,45 @@ def test_a_position_that_cannot_be_trusted_is_the_beginning(tmp_path: Path, cont
     (tmp_path / POSITION).write_text(content)
 
     assert read_position(tmp_path, "one") == 0
+
+
+@pytest.mark.parametrize("size", [0, 10, None])
+def test_a_position_beyond_an_outbox_that_has_become_shorter_or_is_gone_is_forgotten(
+    tmp_path: Path, size: int | None
+) -> None:
+    fill(tmp_path, "a", "b")
+    path = tmp_path / NAME
+    write_position(tmp_path, "here", path.stat().st_size)
+    write_position(tmp_path, "there", 0)
+    if size is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:size])
+
+    fill(tmp_path, "a", "b", "c")
+
+    assert read_position(tmp_path, "here") == 0
+    assert written(tmp_path, read_position(tmp_path, "here")) == [
+        ("finished", "a"),
+        ("finished", "b"),
+        ("finished", "c"),
+    ]
+
+
+def test_a_position_at_the_end_of_the_outbox_stands_when_it_is_opened_again(tmp_path: Path) -> None:
+    fill(tmp_path, "a")
+    size = (tmp_path / NAME).stat().st_size
+    write_position(tmp_path, "here", size)
+
+    fill(tmp_path, "a", "b")
+
+    assert read_position(tmp_path, "here") == size
+
+
+def test_an_outbox_that_is_damaged_after_all_is_told_and_does_not_end_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"\0\n")
+
+    assert unsent(tmp_path, Destination(tmp_path)).startswith(f"MLflow: {tmp_path / NAME} is damaged before byte 2")
 
 
 def test_no_secret_of_an_answer_reaches_the_outbox(tmp_path: Path) -> None:
