@@ -25,7 +25,7 @@ PLACES = {
     "after the training is claimed": ("harness.shared_training.write_file", True),
     "while training": ("harness.training.checkpoints.Checkpoints.write", True),
     "while evaluating": ("harness.pipeline.evaluate_run", False),
-    "before the result is renamed": ("harness.record._replace_folder", False),
+    "before the result is renamed": ("harness.record.put_in_place", False),
     "after the result is written": ("harness.pipeline.write_record", True),
     "before what another trained is taken": ("harness.shared_training.intact_contents", False),
     "after what another trained is taken": ("harness.shared_training.Source.lend", True),

@@ -74,7 +74,7 @@ STAGES = {
     "while training": "harness.pipeline:train_within_memory",
     "after a checkpoint": "harness.training.checkpoints:Checkpoints.write+",
     "while evaluating": "harness.pipeline:evaluate_run",
-    "before the result is renamed": "harness.record:_replace_folder",
+    "before the result is renamed": "harness.record:put_in_place",
     "after the result is written": WRITTEN,
 }
 
