@@ -1,7 +1,6 @@
 """The ledger of a sweep: one line for every attempt at a run that has ended, in the order of their ends."""
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +10,7 @@ from harness.damaged import DAMAGED
 from harness.errors import StorageError, storage_error
 from harness.record import RunRecord, parse_record, read_record
 from harness.spec import Spec
-from harness.store import sync, write_file
+from harness.store import append_line, write_file
 from harness.sums import set_aside
 
 __all__ = ["Entry", "Ledger"]
@@ -136,18 +135,7 @@ class Ledger:
 
     def _append(self, entry: Entry) -> None:
         line = entry.model_dump_json().encode() + b"\n"
-        try:
-            new = not self._path.exists()
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
-                file.truncate(self._whole)
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-            if new:
-                sync(self._path.parent)
-        except OSError as error:
-            raise storage_error(error, self._path) from error
+        append_line(self._path, line, behind=self._whole)
         self._whole += len(line)
         self._know(entry)
 

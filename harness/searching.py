@@ -14,7 +14,7 @@ from harness.record import RunRecord, record_of
 from harness.search import Listed, Search
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepSpec
 from harness.study_file import Trial
-from harness.sweep_files import Point, SearchEnd, read_points, write_points, write_search_end
+from harness.sweep_files import Point, PointsFile, SearchEnd, read_points, write_search_end
 
 __all__ = ["Searching"]
 
@@ -50,6 +50,7 @@ class Searching:
         self._folder = folder
         self._carry_out = carry_out
         self._earlier = read_points(folder)
+        self._file = PointsFile(folder)
         self._listed = listed
         self._search = Search(spec, template, self._earlier) if listed is None else Listed(spec, template, listed)
         self._guard = GuardedDev(folder, spec, sweep.metric) if spec.guard is not None else None
@@ -78,7 +79,7 @@ class Searching:
             self._try(point, runs)
             if tried is not None and (trial := self._search.trial(number)) is not None:
                 tried(number, trial.model_copy(update={"arm": arm.name, "runs": self._carried_out()}))
-        write_points(self._folder, self._points)
+        self._file.cut(len(self._points))
         write_search_end(self._folder, end)
         return end
 
@@ -99,13 +100,13 @@ class Searching:
     def _try(self, point: Point, runs: Runs) -> None:
         """Carry out a point and tell the search what came of it."""
         place, earlier = len(self._points), self._kept(point)
-        self._write([*self._points, point if earlier is None else earlier])
+        self._file.put(place, point if earlier is None else earlier)
         spent = self._spent(point, earlier)
         pruned_after, seconds = self._runs(runs, self._listed[place].pruned_after if self._listed else 0)
         timed = self._spec.budget is not None and self._spec.budget.hours is not None
         done = {"pruned_after": pruned_after, "seconds": round(spent + seconds, 3) if timed else None}
         self._points.append(point.model_copy(update=done))
-        self._write(self._points)
+        self._file.put(place, self._points[-1])
         if pruned_after:
             self._search.give_up(place)
         else:
@@ -118,10 +119,8 @@ class Searching:
         if found is not None and (found.number, found.arm, found.runs) == (point.number, point.arm, point.runs):
             return found
         self._earlier = []
+        self._file.cut(place)
         return None
-
-    def _write(self, points: list[Point]) -> None:
-        write_points(self._folder, [*points, *self._earlier[len(points) :]])
 
     def _spent(self, point: Point, earlier: Point | None) -> float:
         """Return the seconds that earlier calls spent on a point; of one that was cut off, those of its runs."""

@@ -16,7 +16,7 @@ from harness.fingerprint import file_digest
 from harness.remote import Remote
 from harness.remote_store import MANIFEST, bring_artefact, put_artefact, unsent
 
-__all__ = ["Store", "sync", "writable", "write_file"]
+__all__ = ["Store", "append_line", "sync", "writable", "write_file"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -125,6 +125,25 @@ def write_file(path: Path, content: bytes) -> Path:
     except OSError as error:
         raise storage_error(error, path) from error
     return path
+
+
+def append_line(path: Path, line: bytes, behind: int) -> None:
+    """Put a line behind the first bytes of a file, and wait until it is on the disk; what a crash left there goes.
+
+    `behind` counts bytes. Raises StorageError if it cannot be written.
+    """
+    try:
+        new = not path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.truncate(behind)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+        if new:
+            sync(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from error
 
 
 def writable(root: Path) -> None:

@@ -9,9 +9,11 @@ from harness.errors import StorageError
 from harness.names import require_plain_names
 from harness.record import absent, write_text
 from harness.spec import ArmSpec, PlannedRun, Spec, SweepPlan, Values
+from harness.store import append_line, write_file
 
 __all__ = [
     "Point",
+    "PointsFile",
     "SearchEnd",
     "read_plan",
     "read_points",
@@ -21,6 +23,9 @@ __all__ = [
     "write_points",
     "write_search_end",
 ]
+
+
+_POINTS = "points.jsonl"
 
 
 def _zero(value: object) -> bool:
@@ -46,18 +51,35 @@ class Point(Spec):
 
 
 def read_points(results: Path) -> list[Point]:
-    """Read the points of a sweep's search from `points.jsonl`, in the order in which they were asked for."""
-    path = results / "points.jsonl"
-    return read_points_file(path) if path.exists() else []
+    """Read the points of a sweep's search from `points.jsonl`, in the order in which they were asked for.
+
+    A last line that a crash tore off is left out: its point is asked for again. Raises
+    StorageError if another line is malformed.
+    """
+    return _parsed(path, _whole_lines(path)) if (path := results / _POINTS).exists() else []
 
 
 def read_points_file(path: Path) -> list[Point]:
     """Read a list of points, one a line; raise StorageError if it is missing or malformed."""
+    return _parsed(path, _content(path).splitlines())
+
+
+def _content(path: Path) -> bytes:
     try:
-        points = [Point.model_validate_json(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
+        return path.read_bytes()
+    except OSError as error:
         message = f"{path} cannot be read: {error}"
         raise StorageError(message) from error
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    content = _content(path)
+    return content[: content.rfind(b"\n") + 1].splitlines()
+
+
+def _parsed(path: Path, lines: list[bytes]) -> list[Point]:
+    try:
+        points = [Point.model_validate_json(line) for line in lines]
     except ValidationError as error:
         message = f"{path} holds a line that is no point: {str(error).splitlines()[0]}"
         raise StorageError(message) from error
@@ -67,7 +89,45 @@ def read_points_file(path: Path) -> list[Point]:
 
 def write_points(results: Path, points: list[Point]) -> None:
     """Write the points asked for so far."""
-    write_text(results / "points.jsonl", "".join(point.model_dump_json() + "\n" for point in points))
+    write_file(results / _POINTS, b"".join(map(_line, points)))
+
+
+def _line(point: Point) -> bytes:
+    return point.model_dump_json().encode() + b"\n"
+
+
+class PointsFile:
+    """The file `points.jsonl` of a search that goes on: a further point costs one line, not all of them.
+
+    Raises StorageError where it cannot be read or written.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._path = results / _POINTS
+        self._lines = [line + b"\n" for line in _whole_lines(self._path)] if self._path.exists() else []
+        self._size = sum(map(len, self._lines))
+
+    def put(self, place: int, point: Point) -> None:
+        """Write the point at a place that is there or is the next one; what is there already is not written again."""
+        line = _line(point)
+        if place == len(self._lines):
+            append_line(self._path, line, behind=self._size)
+            self._lines.append(line)
+            self._size += len(line)
+        elif self._lines[place] != line:
+            self._lines[place] = line
+            self._write_anew()
+
+    def cut(self, count: int) -> None:
+        """Drop all points but the first `count`."""
+        if count < len(self._lines) or not self._path.exists():
+            del self._lines[count:]
+            self._write_anew()
+
+    def _write_anew(self) -> None:
+        content = b"".join(self._lines)
+        write_file(self._path, content)
+        self._size = len(content)
 
 
 class SearchEnd(Spec):

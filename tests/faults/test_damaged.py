@@ -95,8 +95,10 @@ def test_a_report_of_a_damaged_run_is_refused_and_says_which_file(finished, tmp_
         read_results(results)
 
 
-@pytest.mark.parametrize("harm", [lambda whole: whole[:-20], lambda whole: whole.replace(b'"number"', b'"counter"')])
-def test_points_of_a_search_that_cannot_be_read_are_set_aside_and_asked_again(finished, tmp_path, monkeypatch, harm):
+@pytest.mark.parametrize(
+    ("harm", "asides"), [(lambda whole: whole[:-20], 0), (lambda whole: whole.replace(b'"number"', b'"counter"'), 1)]
+)
+def test_points_of_a_search_that_cannot_be_read_are_asked_again(finished, tmp_path, monkeypatch, harm, asides):
     folder = copied(finished, tmp_path / "copy")
     points = folder / "results/toy/points.jsonl"
     whole = points.read_bytes()
@@ -106,7 +108,7 @@ def test_points_of_a_search_that_cannot_be_read_are_set_aside_and_asked_again(fi
 
     assert points.read_bytes() == whole
     aside = list((folder / "results/toy/damaged").rglob("points.jsonl"))
-    assert [path.read_bytes() for path in aside] == [damaged]
+    assert [path.read_bytes() for path in aside] == [damaged] * asides  # a torn end alone is nothing unusual
 
 
 @pytest.mark.parametrize("harm", [truncate, empty])
