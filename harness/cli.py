@@ -15,18 +15,18 @@ from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from harness import __version__
-from harness.audit_command import add_audit, audit_text
-from harness.bundle_command import add_bundle, add_verify, bundle_text, verify_text
-from harness.compare_command import add_compare, compare_text
+from harness.commands.audit import add_audit, audit_text
+from harness.commands.bundle import add_bundle, add_verify, bundle_text, verify_text
+from harness.commands.compare import add_compare, compare_text
+from harness.commands.evaluate import add_evaluate, evaluate_text
+from harness.commands.leakage import add_leakage, leakage_text
+from harness.commands.mine import add_mine, mine_text
+from harness.commands.reproduce import add_reproduce, reproduce_text
+from harness.commands.track import add_study_storage, add_track, add_tracking_uri, destination_of, track_text
 from harness.errors import INTERRUPTED, ConfigError, RunsFailedError, StorageError, WinnowError
-from harness.evaluate_command import add_evaluate, evaluate_text
 from harness.executors.place import add_place, place_of, workers_of
-from harness.leakage_command import add_leakage, leakage_text
-from harness.mine_command import add_mine, mine_text
 from harness.printable import printable
-from harness.remote_argument import add_remote, remote_of
-from harness.reproduce_command import add_reproduce, reproduce_text
-from harness.track_command import add_study_storage, add_track, add_tracking_uri, destination_of, track_text
+from harness.remote.argument import add_remote, remote_of
 
 if TYPE_CHECKING:
     from harness.record import RunRecord

@@ -5,10 +5,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.commands.track import destination_of, storage_of
 from harness.listeners import Bystander, Everyone
 from harness.spec import SweepSpec
 from harness.study_listener import StudyListener
-from harness.track_command import destination_of, storage_of
 
 __all__ = ["Mirrors"]
 

@@ -13,8 +13,8 @@ from filelock import FileLock
 
 from harness.errors import storage_error
 from harness.fingerprint import file_digest
-from harness.remote import Remote
-from harness.remote_store import MANIFEST, bring_artefact, put_artefact, unsent
+from harness.remote.storage import Remote
+from harness.remote.store import MANIFEST, bring_artefact, put_artefact, unsent
 
 __all__ = ["Store", "append_line", "sync", "writable", "write_file"]
 

@@ -26,9 +26,9 @@ from harness.plan import keep, make_plan
 from harness.query_files import JudgementsJob, TextsJob
 from harness.query_table import QueriesJob, queries_folder
 from harness.record import Failure, RunRecord, failed_before, read_record, write_record
-from harness.remote import Remote
-from harness.searching import Searching
-from harness.sharing import Sharing, sharing
+from harness.remote.sharing import Sharing, sharing
+from harness.remote.storage import Remote
+from harness.search.searching import Searching
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepPlan, SweepSpec
 from harness.store import writable
 from harness.study_file import Trial

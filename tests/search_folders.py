@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.measures import AuditRecord, Histograms
 from harness.record import METRICS, Failure, RunRecord, record_of, write_record
-from harness.searching import Runs, Searching
+from harness.search.searching import Runs, Searching
 from harness.spec import (
     ArmSpec,
     ChoiceSpec,

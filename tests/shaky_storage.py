@@ -7,8 +7,8 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from harness import remote, remote_owner, sharing
-from harness.remote import Remote
+from harness.remote import owner, sharing, storage
+from harness.remote.storage import Remote
 
 __all__ = ["ShakyStorage", "fresh"]
 
@@ -87,10 +87,10 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Remote:
     ShakyStorage.store.clear()
     ShakyStorage.calls.clear()
     ShakyStorage.set_refusal()
-    remote._resting.clear()
-    monkeypatch.setattr(remote, "_PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr(remote, "_REST_SECONDS", 0.0)
-    monkeypatch.setattr(remote_owner, "_LOOK_SECONDS", 0.0)
+    storage._resting.clear()
+    monkeypatch.setattr(storage, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(storage, "_REST_SECONDS", 0.0)
+    monkeypatch.setattr(owner, "_LOOK_SECONDS", 0.0)
     monkeypatch.setattr(sharing, "_WAIT_SECONDS", 0.0)
-    monkeypatch.setattr(remote_owner, "_SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(owner, "_SETTLE_SECONDS", 0.0)
     return Remote(URL)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from search_folders import Bench, sweep
 
 from harness.errors import StorageError
-from harness.objectives import dev_metric, mean_minimised, on_front, texts_embedded
 from harness.plan import expand
 from harness.record import RunRecord, record_of
+from harness.search.objectives import dev_metric, mean_minimised, on_front, texts_embedded
 
 
 @pytest.fixture

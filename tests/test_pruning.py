@@ -6,7 +6,7 @@ from search_folders import TEMPLATE, Bench, share_of, sweep
 
 from harness.config import with_values
 from harness.plan import expand
-from harness.pruning import Pruner, blocks, significantly_worse
+from harness.search.pruning import Pruner, blocks, significantly_worse
 from harness.spec import PruneSpec
 
 WORSE = -np.linspace(0.01, 0.2, 20)

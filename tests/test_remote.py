@@ -5,9 +5,9 @@ import pickle
 import pytest
 from shaky_storage import ShakyStorage, fresh
 
-from harness import remote as module
 from harness.errors import ConfigError, StorageError
-from harness.remote import Remote, RemoteError
+from harness.remote import storage as module
+from harness.remote.storage import Remote, RemoteError
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from shaky_storage import fresh
 import harness.reporting.report
 import harness.sweep
 from harness.cli import main
-from harness.remote import VARIABLE
+from harness.remote.storage import VARIABLE
 from harness.sweep import Outcome
 
 SWEEP = """
@@ -33,7 +33,7 @@ def heard(tmp_path, monkeypatch):
         return Outcome(tmp_path, None, heard.failed, unsent=heard.unsent)
 
     monkeypatch.setattr(harness.sweep, "carry_out", carry_out)
-    paths = SimpleNamespace(terminal="table", pdf="report.pdf")
+    paths = SimpleNamespace(terminal="table", pdf="report.pdf", answer="", files=())
     monkeypatch.setattr(harness.reporting.report, "write_report", lambda folder, reports: paths)
     return heard
 

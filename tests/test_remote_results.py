@@ -11,8 +11,8 @@ from harness.errors import StorageError
 from harness.ledger import Ledger
 from harness.plan import expand, make_plan
 from harness.record import PER_QUERY_COLUMNS, Failure, RunRecord, read_record, write_record
-from harness.remote_growing import joined
-from harness.remote_results import RemoteResults
+from harness.remote.growing import joined
+from harness.remote.results import RemoteResults
 from harness.sums import write_file_and_sum
 
 SPECS = [spec for _, spec in expand(sweep(seeds=(0, 1)).arms, sweep(seeds=(0, 1)))]

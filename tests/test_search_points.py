@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from harness.errors import ConfigError
-from harness.search import Listed, Search, _population
+from harness.search.points import Listed, Search, _population
 from harness.spec import (
     ArmSpec,
     ChoiceSpec,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from search_folders import CONDITIONS, TEMPLATE, Bench, share_of, strength_of, sweep
 
-from harness.budget import seconds_of
 from harness.errors import ConfigError
 from harness.record import Attempt, read_record
+from harness.search.budget import seconds_of
 from harness.sweep_files import SearchEnd, read_points, read_search_end, read_sweep, write_points
 from harness.sweep_files import read_points_file as read_list
 
@@ -142,7 +142,7 @@ def test_hours_are_kept_with_the_points_and_counted_once(tmp_path):
 
 def test_a_repeat_adds_no_time(tmp_path, monkeypatch):
     ticks = count()
-    monkeypatch.setattr("harness.searching.time.monotonic", lambda: float(next(ticks)))
+    monkeypatch.setattr("harness.search.searching.time.monotonic", lambda: float(next(ticks)))
     Bench(tmp_path).search(sweep(budget={"hours": 1.0}))
     kept = (tmp_path / KEPT).read_bytes()
 

@@ -6,11 +6,12 @@ import pytest
 from shaky_storage import ShakyStorage, fresh
 from test_remote_results import FIRST, SECOND, files, plan, ran
 
-from harness import remote, remote_owner
 from harness.errors import ConfigError
-from harness.remote import RemoteError
-from harness.remote_owner import owning
-from harness.sharing import sharing
+from harness.remote import owner as owners
+from harness.remote import storage
+from harness.remote.owner import owning
+from harness.remote.sharing import sharing
+from harness.remote.storage import RemoteError
 
 OWNER = "results/toy/owner.json"
 
@@ -26,8 +27,8 @@ def down(operation, path):
 
 def at_the_second_look(monkeypatch, act):
     """Have something happen while a process waits between its two looks."""
-    monkeypatch.setattr(remote_owner, "_LOOK_SECONDS", 9.0)
-    monkeypatch.setattr(remote_owner.time, "sleep", lambda seconds: act() if seconds == 9.0 else None)
+    monkeypatch.setattr(owners, "_LOOK_SECONDS", 9.0)
+    monkeypatch.setattr(owners.time, "sleep", lambda seconds: act() if seconds == 9.0 else None)
 
 
 def owner(place, **changes):
@@ -77,8 +78,8 @@ def test_an_owner_that_ends_meanwhile_is_succeeded(place, monkeypatch):
 
 
 def test_of_two_that_claim_at_once_the_last_to_write_has_it(place, monkeypatch):
-    monkeypatch.setattr(remote_owner, "_SETTLE_SECONDS", 3.0)
-    monkeypatch.setattr(remote_owner.time, "sleep", lambda seconds: owner(place) if seconds == 3.0 else None)
+    monkeypatch.setattr(owners, "_SETTLE_SECONDS", 3.0)
+    monkeypatch.setattr(owners.time, "sleep", lambda seconds: owner(place) if seconds == 3.0 else None)
 
     with pytest.raises(ConfigError, match="process 7 on far"), owning(place, "results/toy"):
         pass
@@ -96,12 +97,12 @@ def test_who_lost_a_sweep_neither_beats_nor_releases_it(place):
 
 
 def test_the_beat_goes_on_by_itself_and_ends_with_the_sweep(place, monkeypatch):
-    monkeypatch.setattr(remote_owner, "_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(owners, "_BEAT_SECONDS", 0.01)
     with owning(place, "results/toy"):
         for _ in range(500):
             if json.loads(ShakyStorage.content(OWNER))["beat"] > 1:
                 break
-            remote_owner.time.sleep(0.01)
+            owners.time.sleep(0.01)
         else:
             pytest.fail("no beat")
 
@@ -171,7 +172,7 @@ def test_an_outage_in_between_is_caught_up_with_at_the_end(place, tmp_path):
 
 
 def test_the_end_does_not_wait_for_a_place_to_have_rested(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(remote, "_REST_SECONDS", 60.0)
+    monkeypatch.setattr(storage, "_REST_SECONDS", 60.0)
     with sharing(place, tmp_path / ".store", tmp_path / "toy") as shared:
         ran(tmp_path / "toy")
         ShakyStorage.set_refusal(down)

@@ -9,7 +9,7 @@ import pytest
 from postgres_server import PASSWORD, QUOTED, PostgresServer, why_not
 from search_folders import Bench, share_of, sweep
 
-from harness.searching import Searching
+from harness.search.searching import Searching
 from harness.spec import RunSpec, SweepSpec
 from harness.study_file import read_study, study_of
 from harness.study_listener import StudyListener

@@ -34,7 +34,7 @@ from harness.executors.place import Limits
 from harness.executors.processes import end_group, lead_a_group, resident, surroundings
 from harness.leases import Watch
 from harness.ranks import ranks_of_visible
-from harness.remote import Remote
+from harness.remote.storage import Remote
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
 

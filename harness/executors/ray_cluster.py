@@ -12,7 +12,7 @@ from harness.errors import ConfigError, WinnowError
 from harness.executors.base import J, Job, Outcome, TimeLimitError, WorkerDiedError, unheard
 from harness.executors.place import Place
 from harness.ranks import ranks_of_visible
-from harness.remote import Remote
+from harness.remote.storage import Remote
 from harness.store import Store
 from harness.teachers.base import Progress, Workspace
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from harness.objectives import mean_minimised
 from harness.reporting.results import Cell, Results
+from harness.search.objectives import mean_minimised
 from harness.stats import PairedComparison, Verdict, benjamini_hochberg, holm, paired_comparisons, verdict
 
 __all__ = [

@@ -11,10 +11,10 @@ from harness.spec.space import Knob, in_turn
 __all__ = ["BudgetSpec", "GuardSpec", "Minimised", "PruneSpec", "Sampler", "SearchSpec", "conditions_refused"]
 
 Sampler = Literal["tpe", "random", "qmc", "gp", "nsga2"]
-"""How the points of a search are chosen; see `harness.search`."""
+"""How the points of a search are chosen; see `harness.search.points`."""
 
 Minimised = Literal["contamination", "cost"]
-"""What a search may lower while it raises the dev metric; see `harness.objectives`."""
+"""What a search may lower while it raises the dev metric; see `harness.search.objectives`."""
 
 
 class GuardSpec(Spec):
@@ -46,7 +46,7 @@ class BudgetSpec(Spec):
 
 
 class PruneSpec(Spec):
-    """Give a point up that is worse on dev than the best so far; see `harness.pruning`.
+    """Give a point up that is worse on dev than the best so far; see `harness.search.pruning`.
 
     `p_threshold` is that of a one-sided Wilcoxon test, `block` the number of queries whose
     mean is one observation.

@@ -260,7 +260,7 @@ def test_the_command_exits_with_3_for_a_number_and_11_for_a_missing_one(publishe
         task = _with(task_of(published), change)
         task.expected.spread["synthetic"]["test"]["other"] = task.expected.spread["synthetic"]["test"]["auc"]
         monkeypatch.setattr("harness.exchange.reproduction.task_of", lambda *_, task=task: task)
-        monkeypatch.setattr("harness.reproduce_command._carried_out", lambda *_: published)
+        monkeypatch.setattr("harness.commands.reproduce._carried_out", lambda *_: published)
         codes.append(main(["reproduce", str(published), "--results", str(tmp_path)]))
 
     lines = capsys.readouterr().out.splitlines()

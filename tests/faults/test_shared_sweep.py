@@ -7,7 +7,7 @@ from shaky_storage import ShakyStorage, fresh
 import harness.sweep
 from harness.config import load_sweep
 from harness.jobs import RunJob
-from harness.remote_owner import Owning
+from harness.remote.owner import Owning
 from harness.store import Store
 from harness.sweep import Listener, Settings, carry_out
 from harness.teachers.base import Workspace
@@ -28,7 +28,7 @@ class Machine:
             def __init__(self, workers, store, logs, **place):
                 self._work = Workspace(CountingStore(store, place["remote"]))
 
-            def carry_out(self, jobs, progress):
+            def carry_out(self, jobs, progress, begun):
                 for job in jobs:
                     if isinstance(job, RunJob):
                         if machine.runs == machine.vanishes_before:

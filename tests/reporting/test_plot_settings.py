@@ -6,13 +6,13 @@ import pytest
 import synthetic_tables as tables
 from synthetic import QUICKSTART, Arm, Sweep, mined, spec_of
 
-from harness.objectives import on_front
 from harness.record import Stopping
 from harness.reporting import comparisons
 from harness.reporting.answer import _search
 from harness.reporting.plots import learning, search_points, sensitivity, teachers_by_bases
 from harness.reporting.plots.search_points import Searched, importances
 from harness.reporting.tables import analyse
+from harness.search.objectives import on_front
 from harness.spec import ChoiceSpec, Component, RangeSpec, SearchSpec, TrainingSpec, Value
 from harness.sweep_files import SearchEnd, read_points, write_points, write_search_end
 

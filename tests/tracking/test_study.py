@@ -8,7 +8,7 @@ from optuna.storages import RDBStorage
 from search_folders import Bench, sweep
 
 from harness.errors import StorageError
-from harness.searching import Searching
+from harness.search.searching import Searching
 from harness.spec import SweepSpec
 from harness.study_file import StudyFile, Trial, read_study, study_of, write_study
 from harness.tracking.study import StudyWriter

@@ -7,9 +7,9 @@ import pytest
 from test_study import shares, study, told
 
 from harness.cli import _parser
+from harness.commands.track import _study_text, storage_of
 from harness.errors import ConfigError, StorageError
 from harness.study_file import write_study
-from harness.track_command import _study_text, storage_of
 from harness.tracking.study_storage import STORAGE_VARIABLE, StudyStorage
 
 

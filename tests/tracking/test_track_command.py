@@ -7,9 +7,9 @@ from test_mirror import stored
 from test_writer import fill
 
 from harness.cli import main
+from harness.commands.track import track_text
 from harness.errors import StorageError
 from harness.spec import SweepPlan
-from harness.track_command import track_text
 from harness.tracking.writer import LOCK
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.objectives import MINIMISED, on_front
 from harness.reporting import notation
 from harness.reporting.comparisons import dev_score, minimised_score
 from harness.reporting.figures import drawing_style
@@ -21,6 +20,7 @@ from harness.reporting.plots.layout import (
 )
 from harness.reporting.plots.written import Rows, number, text
 from harness.reporting.tables import Analysis
+from harness.search.objectives import MINIMISED, on_front
 from harness.spec import ChoiceSpec, Knob, Minimised, RangeSpec, Space, Value, written
 from harness.sweep_files import read_points
 

@@ -18,7 +18,7 @@ from threading import Event, Thread
 from pydantic import ValidationError
 
 from harness.errors import ConfigError
-from harness.remote import Remote, RemoteError
+from harness.remote.storage import Remote, RemoteError
 from harness.spec import Spec
 
 __all__ = ["Owner", "Owning", "owning"]

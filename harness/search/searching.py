@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from harness.budget import refusal, seconds_of
 from harness.guarding import GuardedDev
-from harness.objectives import dev_metric, mean_minimised
 from harness.plan import expand
-from harness.pruning import Pruner
 from harness.record import RunRecord, record_of
-from harness.search import Listed, Search
+from harness.search.budget import refusal, seconds_of
+from harness.search.objectives import dev_metric, mean_minimised
+from harness.search.points import Listed, Search
+from harness.search.pruning import Pruner
 from harness.spec import PlannedRun, RunSpec, SearchSpec, SweepSpec
 from harness.study_file import Trial
 from harness.sweep_files import Point, PointsFile, SearchEnd, read_points, write_search_end

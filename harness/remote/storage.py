@@ -28,7 +28,7 @@ _PAUSE_SECONDS = 0.5
 _REST_SECONDS = 15.0
 """A place where a call failed for good is left alone for so long: no sweep waits for it at every run.
 
-Shorter than others wait before they take an owner for dead (`harness.remote_owner`).
+Shorter than others wait before they take an owner for dead (`harness.remote.owner`).
 """
 
 _FOR_GOOD = (PermissionError, FileNotFoundError, NotImplementedError)

@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.errors import WinnowError
-from harness.remote import Remote, RemoteError
-from harness.remote_owner import Owning, owning
-from harness.remote_results import RemoteResults
+from harness.remote.owner import Owning, owning
+from harness.remote.results import RemoteResults
+from harness.remote.storage import Remote, RemoteError
 from harness.store import Store
 
 __all__ = ["Sharing", "sharing"]

@@ -12,9 +12,9 @@ from pathlib import Path
 from harness.errors import StorageError
 from harness.names import is_plain_name, require_plain_names
 from harness.record import RunRecord, put_in_place, read_record
-from harness.remote import Remote, RemoteError
-from harness.remote_folders import DamagedThereError, bring_folder, put_folder
-from harness.remote_growing import GROWING, joined
+from harness.remote.folders import DamagedThereError, bring_folder, put_folder
+from harness.remote.growing import GROWING, joined
+from harness.remote.storage import Remote, RemoteError
 from harness.store import write_file
 from harness.sums import SUMS, parse_sums, sums_of, write_file_and_sum
 

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from harness.remote import VARIABLE, Remote
+from harness.remote.storage import VARIABLE, Remote
 
 __all__ = ["add_remote", "remote_of"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from harness.arguments import ArgumentReader, short_label
-from harness.mine_command import add_data, check_numbers, named_teachers
+from harness.commands.mine import add_data, check_numbers, named_teachers
 from harness.registry import MINERS, TEACHERS
 from harness.spec import Component, RunSpec
 

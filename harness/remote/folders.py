@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.errors import StorageError
 from harness.fingerprint import file_digest
 from harness.names import is_plain_name
-from harness.remote import Remote
+from harness.remote.storage import Remote
 
 __all__ = ["DamagedThereError", "bring_folder", "put_folder"]
 

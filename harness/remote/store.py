@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.fingerprint import digest
-from harness.remote import Remote, RemoteError
-from harness.remote_folders import DamagedThereError, bring_folder, put_folder
+from harness.remote.folders import DamagedThereError, bring_folder, put_folder
+from harness.remote.storage import Remote, RemoteError
 
 __all__ = ["MANIFEST", "bring_artefact", "put_artefact", "unsent"]
 

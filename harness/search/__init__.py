@@ -1,0 +1,1 @@
+"""Searches: which points are asked for, what they may cost, and what they are judged by."""
