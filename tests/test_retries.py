@@ -101,7 +101,7 @@ def test_a_run_whose_lease_was_lost_is_tried_again_or_recorded_and_the_sweep_goe
 
 @pytest.mark.parametrize("lost", [LeaseLostError("another has it"), WorkerDiedError("killed", 2.0)])
 def test_a_run_that_finished_before_it_was_told_as_lost_stays_finished(tmp_path, monkeypatch, lost):
-    def carry_out(self, jobs, progress):
+    def carry_out(self, jobs, progress, begun=None):
         for job in jobs:
             record = RunRecord(status="finished", fingerprint=job.spec.fingerprint, spec=job.spec)
             write_record(self.folder / "runs", record, None)

@@ -28,7 +28,7 @@ class Machine:
             def __init__(self, workers, store, logs, **place):
                 self._work = Workspace(CountingStore(store, place["remote"]))
 
-            def carry_out(self, jobs, progress, begun):
+            def carry_out(self, jobs, progress, begun=None):
                 for job in jobs:
                     if isinstance(job, RunJob):
                         if machine.runs == machine.vanishes_before:
