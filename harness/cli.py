@@ -31,7 +31,7 @@ from harness.remote.argument import add_remote, remote_of
 if TYPE_CHECKING:
     from harness.record import RunRecord
     from harness.reporting.report import ReportPaths
-    from harness.spec import SweepSpec
+    from harness.spec import SweepPlan, SweepSpec
     from harness.sweep_files import Point
 
 __all__ = ["main"]
@@ -256,8 +256,8 @@ def _loaded(options: argparse.Namespace) -> "SweepSpec":
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from harness.evaluation.sets import set_names
     from harness.plan import differences, estimate, fixed_arms, make_plan, statuses
+    from harness.trusted import trusted
 
     spec = _loaded(options)
     plan = make_plan(spec)
@@ -273,6 +273,7 @@ def _plan(options: argparse.Namespace) -> int:
             "finished": cost.finished,
             "estimated_seconds": round(cost.seconds, 1),
             "estimate": "measured" if cost.measured else "rough",
+            "model_code": trusted([plan.sweep]),
         }
         _say(json.dumps(content, indent=1))
         return 0
@@ -286,12 +287,7 @@ def _plan(options: argparse.Namespace) -> int:
         done_here = sum(record is not None and record.status == "finished" for record in mine)
         note = f"  differs in {', '.join(differences(arm, baseline))}" if baseline and arm != baseline else ""
         _say(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
-    if spec.search is not None:
-        _say(f"  search: {spec.search.trials} points of '{spec.search.arm}' over {', '.join(spec.search.space)}")
-        for name, knob in spec.search.space.items():
-            _say(f"    {name}: {knob}")
-    if plan.sweep.evaluate:
-        _say(f"  evaluated on {', '.join(set_names(plan.sweep.evaluate))} too")
+    _say_around(plan.sweep)
     if cost.finished == cost.total:
         _say(f"all {cost.total} runs are finished")
         return 0
@@ -299,6 +295,21 @@ def _plan(options: argparse.Namespace) -> int:
     _say(f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),")
     _say("divided by the number of workers, after data and teachers are prepared.")
     return 0
+
+
+def _say_around(plan: "SweepPlan") -> None:
+    """Say what a plan has besides its arms: a search, further sets, models that run code of their own."""
+    from harness.evaluation.sets import set_names
+    from harness.trusted import trusted
+
+    if plan.search is not None:
+        _say(f"  search: {plan.search.trials} points of '{plan.search.arm}' over {', '.join(plan.search.space)}")
+        for name, knob in plan.search.space.items():
+            _say(f"    {name}: {knob}")
+    if plan.evaluate:
+        _say(f"  evaluated on {', '.join(set_names(plan.evaluate))} too")
+    for model in trusted([plan]):
+        _say(f"  runs the code of {model}")
 
 
 def _duration(seconds: float) -> str:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_json
 
+from harness.errors import ConfigError
 from harness.parameters import Parameter, Shape, parameters
 
 __all__ = ["KeyPath", "Mistake", "check", "dotted", "shown", "suggestion", "wrong_value"]
@@ -83,6 +84,8 @@ def check(target: type[T], values: Mapping[str, object]) -> tuple[T | None, list
             mistake = _translated(target, values, item)
             mistakes.setdefault(mistake.path, mistake)
         return None, list(mistakes.values())
+    except ConfigError as error:
+        return None, [*mistakes.values(), Mistake((), f"is refused: {'; '.join(str(error).splitlines())}")]
     return (None, list(mistakes.values())) if mistakes else (built, [])
 
 

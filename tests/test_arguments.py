@@ -129,7 +129,8 @@ def test_no_mistake_raises_nothing(reader):
 
 def test_a_strategy_that_refuses_its_parameters_is_a_mistake_like_others(reader):
     assert reader.teachers(["sentence_transformer"]) == []
-    assert reader.mistakes == ["--teacher: give either `path` (a local folder) or `model` (a hub id)"]
+    told = "teacher 'sentence_transformer': is refused: give either `path` (a local folder) or `model` (a hub id)"
+    assert reader.mistakes == [f"--teacher: {told}"]
 
 
 def test_a_recipe_stands_for_its_miner(reader):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock, Timeout
 
 from harness import pipeline
 from harness.collection import Collection
@@ -19,8 +20,8 @@ from harness.jobs import RunJob
 from harness.leases import Lease
 from harness.pairs import mine
 from harness.pipeline import attempt
-from harness.record import RunRecord, read_record
-from harness.shared_training import TRAININGS, Sharing, training_digest
+from harness.record import EvaluatedSplit, RunRecord, read_record
+from harness.shared_training import TRAININGS, Sharing, Source, training_digest
 from harness.sources.kept import load_collection
 from harness.spec import ArmSpec, Component, EarlyStoppingSpec, MiningSpec, RunSpec, TrainingSpec
 from harness.store import Store
@@ -294,13 +295,47 @@ def test_nothing_is_taken_from_a_damaged_run(finished, tmp_path, name, harm):
     assert (runs.parent / TRAININGS / training).read_text() == f"{OWN}\n"
 
 
-@pytest.mark.parametrize("text", [b"", b"\xff", b"../runs/" + b"a" * 8, b"a" * 16])
-def test_a_training_whose_run_is_not_there_is_carried_out(finished, tmp_path, text):
+@pytest.mark.parametrize("text", [b"", b"\xff", f"../runs/{spec().fingerprint}".encode(), b"a" * 16])
+def test_a_training_whose_run_is_not_there_or_named_as_a_path_is_carried_out(finished, tmp_path, text):
     runs, training = copied(finished, tmp_path / "sweep")
     (runs.parent / TRAININGS / training).write_bytes(text)
 
     with Sharing(runs, OTHER) as sharing:
         assert sharing.source(training) is None
+
+
+def test_an_entry_is_left_to_the_run_that_trained_and_never_lent_to_that_run_itself(finished, tmp_path):
+    runs, training = copied(finished, tmp_path / "sweep")
+    with Sharing(runs, OWN) as sharing:
+        assert sharing.source(training) is not None
+    assert (runs.parent / TRAININGS / training).read_text() == f"{spec().fingerprint}\n"
+
+    with Sharing(runs, spec().fingerprint) as sharing:
+        assert sharing.source(training) is None
+
+
+def test_a_training_is_locked_to_the_end_of_the_context_and_no_longer(tmp_path):
+    lock = FileLock(tmp_path / TRAININGS / f"{KEY}.lock")
+    with Sharing(tmp_path / "runs", OWN) as sharing:
+        sharing.source(KEY)
+        with pytest.raises(Timeout):
+            lock.acquire(timeout=0)
+
+    with lock.acquire(timeout=0):
+        assert lock.is_locked
+    assert sharing._lock is not None  # so it was let go, not forgotten
+
+
+def test_all_that_came_of_a_training_is_lent_and_what_a_run_did_itself_is_kept(finished):
+    source = read_record(finished / spec().fingerprint)
+    whole = source.model_copy(update={"evaluated": {"dev": EvaluatedSplit(collection="c", digest="d")}})
+    mined = RunRecord(status="finished", fingerprint=OWN, spec=TWIN, timings={"mine": 1.5})
+
+    lent = Source(whole, {}).lend(mined)
+
+    assert (lent.timings, lent.fingerprint, lent.spec) == ({"mine": 1.5}, OWN, TWIN)
+    assert (lent.evaluated, lent.metrics, lent.losses) == (whole.evaluated, source.metrics, source.losses)
+    assert lent.shared_with == source.fingerprint
 
 
 def test_a_run_that_failed_lends_nothing_and_the_next_one_trains(work, tmp_path, trainings):

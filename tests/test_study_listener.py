@@ -3,18 +3,20 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import optuna
 import pytest
 from postgres_server import PASSWORD, QUOTED, PostgresServer, why_not
 from search_folders import Bench, share_of, sweep
 
+from harness import study_mirroring
 from harness.search.searching import Searching
 from harness.spec import RunSpec, SweepSpec
-from harness.study_file import read_study, study_of
+from harness.study_file import Trial, read_study, study_of
 from harness.study_listener import StudyListener
 from harness.tracking.study import StudyWriter
-from harness.tracking.study_storage import StudyStorage
+from harness.tracking.study_storage import STORAGE_VARIABLE, StudyStorage
 
 TRIALS = 6
 
@@ -92,6 +94,79 @@ def test_a_study_that_cannot_be_written_is_reported_once_and_costs_nothing(tmp_p
 
     assert said == ""
     assert [record.getMessage()[:41] for record in caplog.records] == ["the study storage is no longer written (c"]
+
+
+class ToldProcess:
+    """Stands in for the process beside a sweep; `made` lists those that were begun, `waits` how long each was given."""
+
+    made: ClassVar[list["ToldProcess"]] = []
+
+    def __init__(self, results: Path, storage: StudyStorage) -> None:
+        self.waits: list[float] = []
+        self.made.append(self)
+
+    def end(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        return True
+
+
+@pytest.fixture
+def begun(monkeypatch) -> list[ToldProcess]:
+    monkeypatch.setattr("harness.study_listener.StudyProcess", ToldProcess)
+    monkeypatch.setattr(ToldProcess, "made", [])
+    return ToldProcess.made
+
+
+def heard(root: Path) -> StudyListener:
+    spec = sweep(seeds=(0,), trials=TRIALS)
+    assert spec.search is not None
+    return StudyListener(spec, spec.search, StudyStorage("local"), root)
+
+
+def trial(number: int) -> Trial:
+    return Trial(state="complete", params={}, distributions={}, values=(0.5,), runs=(str(number),))
+
+
+def test_one_process_is_begun_for_a_search_and_one_that_is_heard_again_replaces_what_followed(tmp_path, begun):
+    listener = heard(tmp_path)
+
+    for number in (0, 1, 1):
+        listener.tried(number, trial(number))
+
+    assert len(begun) == 1
+    assert points(tmp_path / "toy") == [("0",), ("1",)]
+
+
+def test_a_finished_search_waits_long_and_once_and_hears_no_more(tmp_path, begun):
+    listener = heard(tmp_path)
+    listener.tried(0, trial(0))
+
+    said = listener.finish()
+    listener.leave()
+    listener.tried(1, trial(1))
+
+    assert said == ""
+    assert [process.waits for process in begun] == [[40.0]]
+    assert points(tmp_path / "toy") == [("0",)]
+
+
+def test_a_search_that_is_left_waits_shortly(tmp_path, begun):
+    listener = heard(tmp_path)
+    listener.tried(0, trial(0))
+
+    listener.leave()
+
+    assert [process.waits for process in begun] == [[5.0]]
+
+
+@pytest.mark.parametrize(("sent", "code"), [(True, 0), (False, 1)])
+def test_the_process_beside_a_sweep_says_by_its_exit_code_whether_all_is_sent(tmp_path, monkeypatch, sent, code):
+    monkeypatch.setenv(STORAGE_VARIABLE, "local")
+    monkeypatch.setattr("harness.study_mirroring.follow", lambda writer, ends: sent)
+    monkeypatch.setattr("harness.study_mirroring.os.nice", lambda niceness: niceness)
+    monkeypatch.setattr("harness.study_mirroring.logging.basicConfig", lambda **settings: None)
+
+    assert study_mirroring.main(tmp_path) == code
 
 
 def test_a_search_that_goes_on_does_not_add_what_is_there(tmp_path):

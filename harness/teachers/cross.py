@@ -15,6 +15,7 @@ from harness.spec import STRICT, Component
 from harness.teachers.base import Candidates, Workspace, teacher_of
 from harness.teachers.dense import Dtype, MaxLength
 from harness.teachers.model_source import check_source, model_errors, source_digest
+from harness.teachers.own_code import TrustRemoteCode, code_settings
 from harness.teachers.search import id_order, reordered
 from harness.teachers.shards import in_shards
 
@@ -46,10 +47,11 @@ class CrossEncoderTeacher:
     max_length: MaxLength = 512
     activation: Literal["identity", "sigmoid"] = "identity"
     dtype: Dtype = "float32"
+    trust_remote_code: TrustRemoteCode = False
 
     def __post_init__(self) -> None:
         """Ask for one source of the model, and for a first teacher that exists."""
-        check_source(self.path, self.model, self.revision)
+        check_source(self.path, self.model, self.revision, trust=self.trust_remote_code)
         teacher_of(self.first)
 
     def identity(self) -> str:
@@ -84,7 +86,7 @@ class CrossEncoderTeacher:
         return scores[owner]
 
     def encoder(self) -> "CrossEncoder":
-        """Load the model, never running its code; raise ModelError if it cannot be had or gives several numbers."""
+        """Load the model; raise ModelError if it cannot be had or gives several numbers."""
         import torch
         from sentence_transformers import CrossEncoder
 
@@ -93,8 +95,8 @@ class CrossEncoderTeacher:
             encoder: CrossEncoder = CrossEncoder(
                 name,
                 revision=self.revision or None,
-                trust_remote_code=False,
                 activation_fn=activation[self.activation](),
+                **code_settings(name, self.revision, trust=self.trust_remote_code),
             )
         if encoder.num_labels != 1:
             message = f"the cross-encoder {name} gives {encoder.num_labels} numbers for a pair, not one score"
@@ -104,7 +106,7 @@ class CrossEncoderTeacher:
         return encoder
 
     def _model_identity(self) -> str:
-        content = source_digest(self.path, self.model, self.revision)
+        content = source_digest(self.path, self.model, self.revision, trust=self.trust_remote_code)
         return digest([content, self.max_length, self.activation, self.dtype])
 
 

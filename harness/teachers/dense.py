@@ -18,6 +18,7 @@ from harness.spec import STRICT
 from harness.teachers.base import Candidates, Workspace
 from harness.teachers.minilm import MINILM_SHA256, minilm_folder
 from harness.teachers.model_source import check_source, model_errors, source_digest
+from harness.teachers.own_code import TrustRemoteCode, code_settings
 from harness.teachers.rows import Rows, inner_products
 from harness.teachers.search import exact_top_k, id_order
 from harness.teachers.shards import in_shards
@@ -195,27 +196,32 @@ class SentenceTransformerTeacher(BiEncoder):
     query_prompt: str = ""
     document_prompt: str = ""
     dtype: Dtype = "float32"
+    trust_remote_code: TrustRemoteCode = False
 
     def __post_init__(self) -> None:
-        """Ask for exactly one of `path` and `model`, and for a pinned revision of the latter."""
-        check_source(self.path, self.model, self.revision)
+        """Ask for exactly one of `path` and `model`, and for what pins it."""
+        check_source(self.path, self.model, self.revision, trust=self.trust_remote_code)
 
     def identity(self) -> str:
         """Return a digest of the folder's files or of hub id and revision, with length and prompts."""
-        content = source_digest(self.path, self.model, self.revision)
+        content = source_digest(self.path, self.model, self.revision, trust=self.trust_remote_code)
         return digest(["st", content, self.max_length, self.query_prompt, self.document_prompt, self.dtype])
 
     def encoder(self) -> "SentenceTransformer":
         """Load the encoder; raise ModelError that says why it cannot be had."""
         return load_encoder(
-            self.path or self.model, max_length=self.max_length, revision=self.revision, dtype=self.dtype
+            self.path or self.model,
+            max_length=self.max_length,
+            revision=self.revision,
+            dtype=self.dtype,
+            trust=self.trust_remote_code,
         )
 
 
 def load_encoder(
-    name: str, *, max_length: int | None, revision: str = "", dtype: Dtype = "float32"
+    name: str, *, max_length: int | None, revision: str = "", dtype: Dtype = "float32", trust: bool = False
 ) -> "SentenceTransformer":
-    """Load a sentence-transformers model from a folder or the hub, never running its code.
+    """Load a sentence-transformers model from a folder or the hub; its code is run with `trust` alone.
 
     `max_length` is in tokens; None leaves the model's own.
     """
@@ -223,7 +229,8 @@ def load_encoder(
     from sentence_transformers import SentenceTransformer
 
     with model_errors("encoder", name, revision):
-        encoder = SentenceTransformer(name, revision=revision or None, trust_remote_code=False)
+        code = code_settings(name, revision, trust=trust)
+        encoder = SentenceTransformer(name, revision=revision or None, **code)
     if max_length is not None:
         encoder.max_seq_length = max_length
     return encoder.to(getattr(torch, dtype))

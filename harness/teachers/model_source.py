@@ -6,26 +6,36 @@ from pathlib import Path
 
 from harness.errors import ConfigError, ModelError
 from harness.fingerprint import folder_digest
+from harness.teachers.own_code import check_trust
 
 __all__ = ["check_source", "model_errors", "source_digest"]
 
 
-def check_source(path: str, model: str, revision: str) -> None:
-    """Ask for exactly one of `path` and `model`, and for a pinned revision of the latter; else raise ConfigError."""
+def check_source(path: str, model: str, revision: str, *, trust: bool = False) -> None:
+    """Ask for exactly one of `path` and `model`, and for a pinned revision of the latter; else raise ConfigError.
+
+    With `trust`, also for what pins the code of the model.
+    """
     if bool(path) == bool(model):
         message = "give either `path` (a local folder) or `model` (a hub id)"
         raise ConfigError(message)
     if model and not revision:
         message = f"`revision` must pin the commit of {model}: a branch can move under a finished run"
         raise ConfigError(message)
+    if trust:
+        check_trust(path, model, revision)
 
 
-def source_digest(path: str, model: str, revision: str) -> str:
-    """Return a digest of the folder's files, or hub id and revision; raise ModelError if the folder is absent."""
+def source_digest(path: str, model: str, revision: str, *, trust: bool = False) -> str:
+    """Return a digest of the folder's files, or hub id and revision; raise ModelError if the folder is absent.
+
+    Files of code are among them. With `trust` it is another one: the code may give other numbers.
+    """
     if path and not Path(path).is_dir():
         message = f"the model folder {path} does not exist"
         raise ModelError(message)
-    return folder_digest(Path(path)) if path else f"{model}@{revision}"
+    content = folder_digest(Path(path)) if path else f"{model}@{revision}"
+    return f"{content} with its code" if trust else content
 
 
 @contextmanager

@@ -24,23 +24,6 @@ class Custom(BertForSequenceClassification):
 """
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory) -> Path:
-    """A folder that is an encoder and a cross-encoder at once: random weights, a few words."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
-
-    folder = tmp_path_factory.mktemp("model") / "sound"
-    folder.mkdir()
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]
-    (folder / "vocab.txt").write_text("\n".join(words))
-    torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    BertForSequenceClassification(BertConfig(vocab_size=len(words), num_labels=1, **sizes)).save_pretrained(folder)
-    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    return folder
-
-
 class Touch:
     """Makes a folder when it is unpickled."""
 

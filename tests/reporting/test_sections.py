@@ -20,7 +20,7 @@ from harness.reporting.sections.conditions import conditions
 from harness.reporting.sections.examples import examples
 from harness.reporting.sections.reproduction import reproduction
 from harness.reporting.tables import Analysis, analyse
-from harness.spec import Amendment
+from harness.spec import Amendment, Component
 
 SMALL = Sweep(arms=QUICKSTART[1:5], test=30, dev=10)
 
@@ -125,6 +125,17 @@ def test_runs_that_share_a_training_are_counted_and_nothing_is_said_where_none_d
 
     assert "share" not in before
     assert "2 of 12 runs share the training and evaluation of another one" in said
+
+
+def test_models_that_run_code_of_their_own_are_named_and_nothing_is_said_where_none_does(tmp_path: Path) -> None:
+    folder = SMALL.write(tmp_path)
+    arms = analyse(folder).results.plan.arms
+    base = Component(name="encoder", params={"model": "a/b", "revision": "0" * 40, "trust_remote_code": True})
+
+    said = _conditions(_planned(folder, arms=(arms[0].model_copy(update={"base": base}), *arms[1:])))
+
+    assert f"Models that run code of their own: a/b at {'0' * 40}\n" in said
+    assert "code of their own" not in _conditions(analyse(folder))
 
 
 def test_a_sweep_without_failures_says_so(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 import logging
 import time
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from test_study import shares, study, told
 
+from harness import mirrors
 from harness.cli import _parser
 from harness.commands.track import _study_text, storage_of
 from harness.errors import ConfigError, StorageError
 from harness.study_file import write_study
+from harness.sweep import Listener
 from harness.tracking.study_storage import STORAGE_VARIABLE, StudyStorage
 
 
@@ -120,13 +123,11 @@ def test_a_locked_file_does_not_hold_a_caller_for_ever(tmp_path, monkeypatch):
 def test_mirrors_are_those_that_the_options_ask_for(tmp_path, caplog):
     from search_folders import sweep
 
-    from harness.mirrors import Mirrors
-
     asked = Namespace(results=tmp_path, tracking_uri="", track=False, study_storage="local")
     without_search = sweep().model_copy(update={"search": None})
     with caplog.at_level(logging.WARNING):
         counts = [
-            len(Mirrors(Namespace(**{**vars(asked), **changed}), spec)._listeners)
+            len(mirrors.Mirrors(Namespace(**{**vars(asked), **changed}), spec)._listeners)
             for changed, spec in [
                 ({}, sweep()),
                 ({"track": True}, sweep()),
@@ -137,3 +138,34 @@ def test_mirrors_are_those_that_the_options_ask_for(tmp_path, caplog):
 
     assert counts == [1, 2, 0, 0]
     assert caplog.records == []
+
+
+class Mirror(Listener):
+    """Stands in for a mirror: says its name at the end, and notes what is done to it."""
+
+    def __init__(self, name: str, noted: list[object]) -> None:
+        self._name, self._noted = name, noted
+
+    def finish(self, *given: object) -> str:
+        self._noted.append((self._name, *given))
+        return f"{self._name} lacks something"
+
+    def leave(self) -> None:
+        self._noted.append(f"{self._name} left")
+
+
+def test_every_mirror_is_finished_and_left_whatever_happens(tmp_path, monkeypatch):
+    from search_folders import sweep
+
+    noted = []
+    monkeypatch.setattr(mirrors, "Bystander", lambda destination: Mirror("mlflow", noted))
+    monkeypatch.setattr(mirrors, "StudyListener", lambda *given: Mirror("study", noted))
+    options = Namespace(results=tmp_path, tracking_uri="", track=True, study_storage="local")
+
+    with suppress(KeyboardInterrupt), mirrors.Mirrors(options, sweep()) as both:
+        said = both.finish("an answer", (tmp_path,))
+        raise KeyboardInterrupt
+
+    assert said == ["mlflow lacks something", "study lacks something"]
+    assert sorted(noted[:2]) == [("mlflow", "an answer", (tmp_path,)), ("study",)]
+    assert noted[2:] == ["mlflow left", "study left"]

@@ -6,6 +6,7 @@ from harness.reporting import notation
 from harness.reporting.blocks import Block, Column, Pairs, Prose, Section, Table
 from harness.reporting.facts import Fact, shortages
 from harness.reporting.tables import Analysis
+from harness.trusted import trusted
 
 __all__ = ["conditions"]
 
@@ -45,6 +46,8 @@ def _planned(analysis: Analysis) -> list[tuple[str, str]]:
     if plan.search is not None:
         space = ", ".join(sorted(plan.search.space))
         rows.append(("Search", f"{notation.plain(plan.search.arm)}: {plan.search.trials} points over {space}, on dev"))
+    if code := trusted([plan]):
+        rows.append(("Models that run code of their own", ", ".join(map(notation.plain, code))))
     return [*rows, ("Hash of the plan", plan.hash or "not recorded")]
 
 

@@ -13,6 +13,7 @@ from harness.registry import BASES
 from harness.spec import STRICT
 from harness.teachers.dense import Dtype, load_encoder
 from harness.teachers.model_source import check_source, model_errors, source_digest
+from harness.teachers.own_code import TrustRemoteCode
 from harness.training.bases.base import device
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Encoder:
     query_prompt: str = ""
     document_prompt: str = ""
     dtype: Dtype = "float32"
+    trust_remote_code: TrustRemoteCode = False
     lora_rank: Annotated[int, Interval(ge=0, le=1024)] = 0
     lora_alpha: Annotated[int, Interval(ge=1, le=4096)] = 16
     lora_dropout: Annotated[float, Interval(ge=0.0, lt=1.0)] = 0.0
@@ -53,8 +55,8 @@ class Encoder:
     seconds_per_pair = 0.3
 
     def __post_init__(self) -> None:
-        """Ask for exactly one of `path` and `model`, a pinned revision of the latter, and peft for an adapter."""
-        check_source(self.path, self.model, self.revision)
+        """Ask for exactly one of `path` and `model`, what pins it, and peft for an adapter."""
+        check_source(self.path, self.model, self.revision, trust=self.trust_remote_code)
         if self.lora_targets and not self.lora_rank:
             message = "`lora_targets` has no effect without a `lora_rank`"
             raise ConfigError(message)
@@ -64,7 +66,7 @@ class Encoder:
 
     def identity(self) -> str:
         """Return a digest of the folder's files, or of hub id and revision, with all settings."""
-        content = source_digest(self.path, self.model, self.revision)
+        content = source_digest(self.path, self.model, self.revision, trust=self.trust_remote_code)
         settings = [self.pooling, self.query_prompt, self.document_prompt, self.dtype]
         adapter = [self.lora_rank, self.lora_alpha, self.lora_dropout, list(self.lora_targets)]
         return digest(["encoder", content, settings, adapter if self.lora_rank else None])
@@ -72,7 +74,13 @@ class Encoder:
     def load(self, *, max_length: int, texts: Iterable[str]) -> "SentenceTransformer":
         """Return a fresh copy; raise ModelError that says why it cannot be had."""
         del texts
-        model = load_encoder(self.path or self.model, max_length=max_length, revision=self.revision, dtype=self.dtype)
+        model = load_encoder(
+            self.path or self.model,
+            max_length=max_length,
+            revision=self.revision,
+            dtype=self.dtype,
+            trust=self.trust_remote_code,
+        )
         if self.pooling != "own":
             self._pool(model)
         model.prompts = {"query": self.query_prompt, "document": self.document_prompt}
