@@ -29,6 +29,7 @@ from harness.teachers.base import Workspace, excluded_documents
 from harness.teachers.guide import StoredGuide
 from harness.training.bases import Base
 from harness.training.checkpoints import Checkpoints, maker
+from harness.training.crew import summon
 from harness.training.data import TrainingData
 from harness.training.refresh.base import Searching
 from harness.training.trainer import Trained
@@ -133,6 +134,8 @@ def run(
     """
     clock = clock or Clock()
     arm = spec.arm
+    if arm.training is not None:
+        summon(work.ranks)  # they import while this process loads and mines
     with clock.stage("load"):
         collection = load_collection(spec.dataset, work.store)
         require_queries(collection, looked_at(arm))

@@ -12,6 +12,17 @@ from harness.errors import ConfigError
 
 __all__ = ["Limits", "Place", "add_place", "device_groups", "devices", "place_of", "workers_of"]
 
+_OWN = {
+    "CPU": "a run takes a core for each of its threads",
+    "GPU": "give --gpus-per-run",
+    "memory": "a cluster's memory is watched by Ray's own monitor",
+    "object_store_memory": "runs leave their results in files",
+}
+"""What Ray counts itself under these names, and why it is not to be asked for as a custom resource."""
+
+_LEAST = 0.0001
+"""The smallest part of a resource that Ray counts."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -30,6 +41,7 @@ class Limits:
 class Place:
     """An executor: processes of this machine, or a Ray cluster at `address`, with `gpus_per_run` (may be a fraction).
 
+    `resources` are (name, amount) of what else a run takes of a node, as its cluster names it.
     `retries` says how often Ray itself tries a run again whose node or worker died; by
     default it does not, since the sweep does. `processes` train a run together, each with a
     GPU of its own where there are any.
@@ -41,6 +53,7 @@ class Place:
     gpus_per_run: float = 0.0
     retries: int = 0
     processes: int = 1
+    resources: tuple[tuple[str, float], ...] = ()
 
 
 def devices() -> tuple[str, ...]:
@@ -87,13 +100,30 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         help="train each run by N processes, with a GPU each where there are any (default: 1)",
     )
     parser.add_argument("--gpus-per-run", type=_share, default=0.0, metavar="N", help="on Ray; a fraction shares a GPU")
+    parser.add_argument(
+        "--resources-per-run",
+        type=_resources,
+        default=(),
+        metavar="NAME=N[,NAME=N]",
+        help="on Ray: what else of a node each run takes, as nodes were started with `--resources`",
+    )
 
 
 def place_of(options: argparse.Namespace) -> Place:
-    """Return what the arguments of `add_place` say."""
+    """Return what the arguments of `add_place` say; raise ConfigError if they ask for what their executor has not."""
+    if options.resources_per_run and options.executor != "ray":
+        message = f"--resources-per-run is for --executor ray, got --executor {options.executor}"
+        raise ConfigError(message)
     memory = None if options.limit_memory is None else int(options.limit_memory * 2**30)
     limits = Limits(seconds=options.limit_seconds, memory=memory)
-    return Place(options.executor, limits, options.address, options.gpus_per_run, processes=options.processes_per_run)
+    return Place(
+        options.executor,
+        limits,
+        options.address,
+        options.gpus_per_run,
+        processes=options.processes_per_run,
+        resources=options.resources_per_run,
+    )
 
 
 def workers_of(options: argparse.Namespace) -> int:
@@ -120,4 +150,31 @@ def _share(text: str) -> float:
     number = float(text)
     if not 0 <= number < math.inf or (number > 1 and not number.is_integer()):
         raise argparse.ArgumentTypeError(f"must be a fraction of one GPU or a whole number, got {text}")
+    return number
+
+
+def _resources(text: str) -> tuple[tuple[str, float], ...]:
+    """Read `name=amount,name=amount`."""
+    found: dict[str, float] = {}
+    for each in text.split(","):
+        name, sign, amount = (part.strip() for part in each.rpartition("="))
+        if not (name and sign and amount):
+            raise argparse.ArgumentTypeError(f"must be NAME=AMOUNT[,NAME=AMOUNT], got {each.strip()!r}")
+        if name in found:
+            raise argparse.ArgumentTypeError(f"names {name} twice")
+        if name in _OWN:
+            raise argparse.ArgumentTypeError(f"cannot ask for {name}: {_OWN[name]}")
+        found[name] = _resource(name, amount)
+    return tuple(found.items())
+
+
+def _resource(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not _LEAST <= number < math.inf or (number > 1 and not number.is_integer()):
+        raise argparse.ArgumentTypeError(
+            f"{name} must be a fraction of one, at least {_LEAST:g}, or a whole number, got {text}"
+        )
     return number

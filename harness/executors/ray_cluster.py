@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Self, cast
@@ -36,7 +36,7 @@ class RayExecutor:
         self._place = place
 
     def __enter__(self) -> Self:
-        """Join the cluster; raise ConfigError if Ray is not there, or the cluster is not, or a limit cannot be kept."""
+        """Join the cluster; raise ConfigError if Ray or the cluster is not there, or has not what was asked for."""
         if self._place.limits.memory is not None:
             message = "--limit-memory is for the local executor: on a cluster, Ray's memory monitor watches each node"
             raise ConfigError(message)
@@ -60,6 +60,10 @@ class RayExecutor:
         except (ConnectionError, ValueError, RuntimeError) as error:
             message = f"cannot join the Ray cluster at {self._place.address!r}: {error}"
             raise ConfigError(message) from error
+        if self._place.resources and not self._nodes(_ray()):
+            message = _lacking(_ray(), self._place)
+            _ray().shutdown()
+            raise ConfigError(message)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -91,11 +95,17 @@ class RayExecutor:
 
     def _handed_over(self, ray: ModuleType, job: Job) -> object:
         carried = ray.remote(
-            num_cpus=_cores(ray, max(job.threads, self._place.processes)),
+            num_cpus=_cores(self._nodes(ray), max(job.threads, self._place.processes)),
             num_gpus=self._place.gpus_per_run,
+            resources=dict(self._place.resources),
             max_retries=self._place.retries,
         )(_carry_out)
         return carried.remote(job, self._store, Path.cwd(), self._place.processes)
+
+    def _nodes(self, ray: ModuleType) -> list[dict[str, float]]:
+        """Return all that each living node has, of those that have what a run takes."""
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return [has for has in nodes if all(has.get(name, 0) >= amount for name, amount in self._place.resources)]
 
     def _late(self, running: dict[Any, tuple[J, float]]) -> list[Any]:
         """Return the tasks that are past their time."""
@@ -116,10 +126,26 @@ def _since(start: float) -> float:
     return round(time.perf_counter() - start, 3)
 
 
-def _cores(ray: ModuleType, threads: int) -> int:
+def _cores(nodes: Sequence[Mapping[str, float]], threads: int) -> int:
     """Return how many cores to ask for: no more than some node has, or the job would wait for ever."""
-    most = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=1)
-    return max(1, min(threads, most))
+    return max(1, min(threads, max((int(node.get("CPU", 0)) for node in nodes), default=1)))
+
+
+def _lacking(ray: ModuleType, place: Place) -> str:
+    """Say what no node of the cluster has, for which a run would wait for ever, and what the nodes do have."""
+    wanted = ", ".join(f"{name}={amount:g}" for name, amount in place.resources)
+    every = [_custom(node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    has = "; ".join(sorted({", ".join(custom) for custom in every if custom})) or "nothing of the kind"
+    return f"--resources-per-run {wanted}: no node of the Ray cluster has that; its nodes have {has}"
+
+
+def _custom(resources: Mapping[str, float]) -> list[str]:
+    """List what a node was started with, beside what Ray counts on every node."""
+    return [
+        f"{name}={amount:g}"
+        for name, amount in sorted(resources.items())
+        if name not in {"CPU", "GPU", "memory", "object_store_memory"} and not name.startswith("node:")
+    ]
 
 
 def _outcome(ray: ModuleType, task: object, seconds: float) -> Outcome:

@@ -1,6 +1,6 @@
 """A further process of a training: embeds its share of each batch, and gives its gradients to the first process.
 
-Started by `harness.training.peers` as `python -m harness.training.peer DESCRIPTOR`, where
+Started by `harness.training.crew` as `python -m harness.training.peer DESCRIPTOR`, where
 the descriptor is that of its end of the pipe.
 """
 
@@ -22,23 +22,30 @@ __all__ = ["serve"]
 
 
 def serve(pipe: Connection) -> None:
-    """Do steps until the other end closes the pipe."""
+    """Help with one training after another until the other end closes the pipe."""
     try:
-        start = cast("Start", hear(pipe))
-        torch.set_num_threads(start.threads)
-        # It comes from the process that has started this one, by a pipe that nobody else has.
-        model: SentenceTransformer = torch.load(io.BytesIO(start.model), map_location=start.device, weights_only=False)
-        model.train()
-        tell(pipe, "ready")
-        join(start.meeting, start.rank, start.count, start.device)
-        tell(pipe, "joined")
         while True:
-            _step(pipe, model, cast("Step", hear(pipe)))
+            _help(pipe, cast("Start", hear(pipe)))
+            torch.cuda.empty_cache()  # does nothing without a GPU
     except (EOFError, BrokenPipeError):
         return
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _help(pipe: Connection, start: Start) -> None:
+    """Do the steps of one training."""
+    torch.set_num_threads(start.threads)
+    # It comes from the process that has started this one, by a pipe that nobody else has.
+    model: SentenceTransformer = torch.load(io.BytesIO(start.model), map_location=start.device, weights_only=False)
+    model.train()
+    tell(pipe, "ready")
+    join(start.meeting, start.rank, start.count, start.device)
+    tell(pipe, "joined")
+    while (step := cast("Step | None", hear(pipe))) is not None:
+        _step(pipe, model, step)
+    dist.destroy_process_group()
 
 
 def _step(pipe: Connection, model: "SentenceTransformer", step: Step) -> None:

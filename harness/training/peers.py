@@ -7,14 +7,10 @@ order of pairs to the optimiser, happens in the first process as if it were alon
 """
 
 import io
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
@@ -24,6 +20,7 @@ import torch.distributed as dist
 
 from harness.errors import ConfigError, WorkerDiedError
 from harness.ranks import Ranks
+from harness.training.crew import Crew, keep, take
 from harness.training.exchange import PATIENCE, Start, Step, hand_out_weights, hear, join, sum_gradients, tell
 from harness.training.share import Features, Share, bounds, cut
 
@@ -37,7 +34,7 @@ _GRACE = 5.0
 
 
 class Peers:
-    """The processes that help to train `model`; they live inside the `with` block.
+    """The processes that help to train `model` inside the `with` block; unharmed, they then wait for the next.
 
     Raises WorkerDiedError as soon as one of them is gone or gives no answer, ConfigError
     if there are not GPUs enough.
@@ -46,44 +43,46 @@ class Peers:
     def __init__(self, model: "SentenceTransformer", ranks: Ranks) -> None:
         self._model = model
         self._ranks = ranks
-        self._pipes: list[Connection] = []
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._crew: Crew | None = None
+
+    @property
+    def _pipes(self) -> list[Connection]:
+        return [] if self._crew is None else self._crew.pipes
 
     def __enter__(self) -> Self:
-        """Start them and wait until they have the model."""
+        """Wait until they have the model."""
         device, ranks = self._model.device.type, self._ranks
         if device == "cuda" and len(ranks.devices) != ranks.count - 1:
             message = f"{ranks.count} processes of a training need as many GPUs, there are {1 + len(ranks.devices)}"
             raise ConfigError(message)
         buffer = io.BytesIO()
         torch.save(self._model, buffer)
+        self._crew = take(ranks)
         try:
             with tempfile.TemporaryDirectory(prefix="winnow-ranks-") as folder, self._together():
                 meeting = str(Path(folder) / "meeting")
-                for rank in range(1, ranks.count):
-                    self._start(rank)
                 for rank, pipe in enumerate(self._pipes, start=1):
                     threads = torch.get_num_threads()
                     tell(pipe, Start(buffer.getvalue(), device, meeting, rank, ranks.count, threads))
                 self._hear_all()
                 join(meeting, 0, ranks.count, device)
                 self._hear_all()  # until then they need the file
-        except BaseException:
-            self.__exit__()
+        except BaseException as error:
+            self.__exit__(type(error))
             raise
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End them."""
-        for pipe in self._pipes:
-            pipe.close()
-        for process in self._processes:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_GRACE if error[:1] == (None,) else 0)
-            process.kill()
-            process.wait()
+        """Let them go: to wait if all went well, else to end, whatever they are at."""
         if dist.is_initialized():
             dist.destroy_process_group()
+        crew, self._crew = self._crew, None
+        if crew is None:
+            return
+        if error[:1] == (None,) and _released(crew):
+            keep(crew)
+        else:
+            crew.end()
 
     def loss(
         self,
@@ -138,19 +137,6 @@ class Peers:
             self._hear_all()
             sum_gradients(self._model)
 
-    def _start(self, rank: int) -> None:
-        ours, theirs = socket.socketpair()
-        device = self._ranks.devices[rank - 1 : rank]
-        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        if device:
-            surroundings["CUDA_VISIBLE_DEVICES"] = device[0]
-        with theirs:
-            command = [sys.executable, "-m", "harness.training.peer", str(theirs.fileno())]
-            self._processes.append(
-                subprocess.Popen(command, env=surroundings, pass_fds=[theirs.fileno()])  # noqa: S603  # our own module
-            )
-        self._pipes.append(Connection(ours.detach()))
-
     def _hear_all(self) -> None:
         for pipe in self._pipes:
             self._heard(pipe)
@@ -183,11 +169,21 @@ class Peers:
         """Say which process has ended, and how; its connections may have gone before it."""
         deadline = time.monotonic() + _GRACE
         while time.monotonic() < deadline:
-            for rank, process in enumerate(self._processes, start=1):
+            for rank, process in enumerate(self._crew.processes if self._crew else (), start=1):
                 if process.poll() is not None:
                     return f"process {rank} of the training's {self._ranks.count} ended with code {process.returncode}"
             time.sleep(0.05)
         return None
+
+
+def _released(crew: Crew) -> bool:
+    """Tell every process that the training is over; return False if one has ended."""
+    try:
+        for pipe in crew.pipes:
+            tell(pipe, None)
+    except OSError:
+        return False
+    return crew.whole
 
 
 def _on_cpu(value: torch.Tensor) -> torch.Tensor:

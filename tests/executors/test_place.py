@@ -36,6 +36,38 @@ def test_amounts_that_make_no_sense_are_refused(arguments, capsys):
     assert "must be" in capsys.readouterr().err
 
 
+def test_what_else_a_run_takes_of_a_node_is_read_by_name():
+    asked = ("--executor", "ray", "--resources-per-run", "big_disk=1, accelerator_type:H100=0.001")
+
+    assert place_of(parsed(*asked)).resources == (("big_disk", 1.0), ("accelerator_type:H100", 0.001))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("big_disk", "must be NAME=AMOUNT[,NAME=AMOUNT], got 'big_disk'"),
+        ("a=1,", "must be NAME=AMOUNT[,NAME=AMOUNT], got ''"),
+        ("=1", "got '=1'"),
+        ("a=1,a=2", "names a twice"),
+        ("GPU=1", "cannot ask for GPU: give --gpus-per-run"),
+        ("a=0", "a must be a fraction of one, at least 0.0001, or a whole number, got 0"),
+        ("a=1.5", "got 1.5"),
+        ("a=inf", "got inf"),
+        ("a=much", "got much"),
+    ],
+)
+def test_resources_that_make_no_sense_are_refused(text, reason, capsys):
+    with pytest.raises(SystemExit):
+        parsed("--executor", "ray", "--resources-per-run", text)
+
+    assert reason in " ".join(capsys.readouterr().err.split())
+
+
+def test_resources_are_refused_for_this_machine():
+    with pytest.raises(ConfigError, match="--resources-per-run is for --executor ray, got --executor local"):
+        place_of(parsed("--resources-per-run", "big_disk=1"))
+
+
 @pytest.mark.parametrize(("visible", "expected"), [("0,2", ("0", "2")), ("", ()), ("-1", ()), ("GPU-a", ("GPU-a",))])
 def test_only_the_visible_devices_are_shared_out(monkeypatch, visible, expected):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

@@ -27,6 +27,8 @@ class Task:
     def __call__(self, work: Workspace) -> object:
         import os
 
+        if self.what == "node":
+            return ray.get_runtime_context().get_node_id()
         if self.what == "data":
             raise DataError("no data")
         if self.what == "bug":
@@ -119,6 +121,34 @@ def test_a_job_past_its_time_is_ended_and_the_next_one_runs(cluster, tmp_path):
 
     assert isinstance(outcomes[jobs[0]], TimeLimitError)
     assert outcomes[jobs[1]][0] == "a"
+
+
+def test_runs_go_to_the_nodes_that_have_what_they_take_and_ask_for_no_more_cores_than_those_have(cluster, tmp_path):
+    nodes, node = cluster
+    nodes.add_node(num_cpus=4, **node)
+    fitting = nodes.add_node(num_cpus=1, resources={"big_disk": 2}, **node)
+    jobs = [Task("node", tmp_path / str(number), threads=4) for number in range(4)]
+
+    with executor(nodes, tmp_path, resources=(("big_disk", 1.0),)) as started:
+        answers = dict(started.carry_out(jobs, silent))
+
+    assert set(answers.values()) == {fitting.node_id}
+
+
+def test_what_no_single_node_has_is_refused_with_what_there_is(cluster, tmp_path):
+    nodes, node = cluster
+    nodes.add_node(num_cpus=1, resources={"big_disk": 1, "fast": 5}, **node)
+    nodes.add_node(num_cpus=1, resources={"licence": 3}, **node)
+    wanted = (("big_disk", 1.0), ("licence", 1.0))
+
+    with pytest.raises(ConfigError) as raised, executor(nodes, tmp_path, resources=wanted):
+        pass
+
+    assert str(raised.value) == (
+        "--resources-per-run big_disk=1, licence=1: no node of the Ray cluster has that;"
+        " its nodes have big_disk=1, fast=5; licence=3"
+    )
+    assert not ray.is_initialized()
 
 
 def test_a_memory_limit_is_refused(tmp_path):

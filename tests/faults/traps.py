@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sweeps import sitecustomize
 
-__all__ = ["STAGES", "stopped", "trap"]
+__all__ = ["PEERS", "STAGES", "stopped", "trap"]
 
 AT = """
 import os, signal, sys, time
@@ -61,7 +61,7 @@ class Finder:
         return spec
 
 
-if any(name in " ".join(sys.orig_argv) for name in ("multiprocessing.spawn", "default_worker.py")):
+if any(name in " ".join(sys.orig_argv) for name in {within!r}):
     sys.meta_path.insert(0, Finder())
 """
 
@@ -79,10 +79,17 @@ STAGES = {
 }
 
 
-def trap(folder: Path, where: str, how: str) -> Path:
+WORKERS = ("multiprocessing.spawn", "default_worker.py")
+"""What stands in the command line of a worker, here and on Ray."""
+
+PEERS = ("harness.training.peer",)
+"""And in that of a process that helps one to train."""
+
+
+def trap(folder: Path, where: str, how: str, within: tuple[str, ...] = WORKERS) -> Path:
     """Have the first worker that comes to `where` killed or stopped; return the file that tells it has happened."""
     mark = folder / "struck"
-    sitecustomize(folder, AT.format(where=where, how=how, mark=str(mark)))
+    sitecustomize(folder, AT.format(where=where, how=how, mark=str(mark), within=within))
     return mark
 
 
