@@ -29,9 +29,8 @@ from harness.printable import printable
 from harness.remote.argument import add_remote, remote_of
 
 if TYPE_CHECKING:
-    from harness.record import RunRecord
     from harness.reporting.report import ReportPaths
-    from harness.spec import SweepPlan, SweepSpec
+    from harness.spec import SweepSpec
     from harness.sweep_files import Point
 
 __all__ = ["main"]
@@ -256,64 +255,10 @@ def _loaded(options: argparse.Namespace) -> "SweepSpec":
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from harness.plan import differences, estimate, fixed_arms, make_plan, statuses
-    from harness.trusted import trusted
+    from harness.commands.plan import plan_text
 
-    spec = _loaded(options)
-    plan = make_plan(spec)
-    records = statuses(plan, options.results / spec.name)
-    cost = estimate(plan, records)
-    if options.json:
-        done = ["missing" if record is None else record.status for record in records]
-        runs = [{**run.model_dump(), "status": status} for run, status in zip(plan.sweep.runs, done, strict=True)]
-        content = {
-            "name": spec.name,
-            "plan": plan.sweep.hash,
-            "runs": runs,
-            "finished": cost.finished,
-            "estimated_seconds": round(cost.seconds, 1),
-            "estimate": "measured" if cost.measured else "rough",
-            "model_code": trusted([plan.sweep]),
-        }
-        _say(json.dumps(content, indent=1))
-        return 0
-    baseline = next((arm for arm in spec.arms if arm.name == spec.baseline), None)
-    _say(f"{spec.name}: {spec.question}")
-    by_arm: dict[str, list[RunRecord | None]] = {arm.name: [] for arm in fixed_arms(spec)}
-    for run, record in zip(plan.sweep.runs, records, strict=True):
-        by_arm[run.arm].append(record)
-    for arm in fixed_arms(spec):
-        mine = by_arm[arm.name]
-        done_here = sum(record is not None and record.status == "finished" for record in mine)
-        note = f"  differs in {', '.join(differences(arm, baseline))}" if baseline and arm != baseline else ""
-        _say(f"  {done_here}/{len(mine)} {arm.name}{note if arm != baseline else '  (baseline)'}")
-    _say_around(plan.sweep)
-    if cost.finished == cost.total:
-        _say(f"all {cost.total} runs are finished")
-        return 0
-    basis = "as measured on finished runs" if cost.measured else "a rough guess"
-    _say(f"{cost.finished} of {cost.total} runs are finished; the rest take about {_duration(cost.seconds)} ({basis}),")
-    _say("divided by the number of workers, after data and teachers are prepared.")
+    _say(plan_text(_loaded(options), options.results, as_json=options.json))
     return 0
-
-
-def _say_around(plan: "SweepPlan") -> None:
-    """Say what a plan has besides its arms: a search, further sets, models that run code of their own."""
-    from harness.evaluation.sets import set_names
-    from harness.trusted import trusted
-
-    if plan.search is not None:
-        _say(f"  search: {plan.search.trials} points of '{plan.search.arm}' over {', '.join(plan.search.space)}")
-        for name, knob in plan.search.space.items():
-            _say(f"    {name}: {knob}")
-    if plan.evaluate:
-        _say(f"  evaluated on {', '.join(set_names(plan.evaluate))} too")
-    for model in trusted([plan]):
-        _say(f"  runs the code of {model}")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"  # noqa: PLR2004  # two minutes
 
 
 def _sweep(options: argparse.Namespace) -> int:
