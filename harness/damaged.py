@@ -4,7 +4,7 @@ from pathlib import Path
 
 from harness.errors import StorageError, storage_error
 from harness.record import read_per_query, read_record
-from harness.sums import SUMS, differing, set_aside
+from harness.sums import differing, set_aside
 from harness.sweep_files import read_points
 
 __all__ = ["DAMAGED", "set_damaged_points_aside", "set_damaged_runs_aside"]
@@ -38,8 +38,9 @@ def set_damaged_points_aside(results: Path) -> None:
 
 def _what_is_wrong(folder: Path) -> str:
     """Say what is wrong with a run, in a few words; nothing if it is sound."""
-    if (folder / SUMS).exists():
-        return ", ".join(differing(folder))
+    files = differing(folder)
+    if files is not None:
+        return ", ".join(files)
     try:  # written before there were checksums, or killed by hand
         if read_record(folder).status == "finished":
             read_per_query(folder)

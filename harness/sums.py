@@ -47,11 +47,11 @@ def parse_sums(text: str) -> dict[str, str]:
     return {name: digits for digits, _, name in parts} if well_formed else {}
 
 
-def differing(folder: Path) -> list[str]:
-    """Name the files of a folder that are missing or not as they were written; none if no checksums were kept."""
+def differing(folder: Path) -> list[str] | None:
+    """Name the files of a folder that are missing or not as they were written; None if no checksums were kept."""
     sums = _read(folder / SUMS)
     if sums is None:
-        return []
+        return None
     return [name for name, expected in sums.items() if not _matches(folder / name, expected)] if sums else [SUMS]
 
 

@@ -211,16 +211,14 @@ class _UnderWay:
     def keep_texts(self) -> None:
         """Keep the texts of what the finished runs rank first; runs that were recorded without rankings have none."""
         threads = os.cpu_count() or 1
+        ranked = {path.parent.name for path in (self._folder / "runs").glob("[!.]*/rankings.parquet")}
         every = [
-            TextsJob(spec.dataset, identity, tuple(filter(self._is_ranked, sorted(runs))), self._folder, threads)
+            TextsJob(spec.dataset, identity, tuple(sorted(runs & ranked)), self._folder, threads)
             for identity, (spec, runs) in self._finished.items()
         ]
         jobs = [job for job in every if job.ranked and not job.done]
         if jobs:
             self._do(self._started(), jobs)
-
-    def _is_ranked(self, fingerprint: str) -> bool:
-        return (self._folder / "runs" / fingerprint / "rankings.parquet").exists()
 
     def _do(self, executor: Executor, jobs: Sequence[Job]) -> None:
         """Carry jobs out, those again that failed of what may pass; raise what stops a sweep."""
