@@ -161,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     track.set_defaults(run=_track)
 
     board = commands.add_parser("ui", help="open the MLflow dashboard on this machine")
-    board.add_argument("--port", type=_positive, default=5000, metavar="N")
+    board.add_argument("--port", type=int, default=5000, metavar="N")
     board.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="loopback unless told otherwise")
     _add_results(board)
     board.set_defaults(run=_ui)
@@ -182,13 +182,6 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reports", type=Path, default=Path("reports"), metavar="DIR", help="root of all reports (default: reports)"
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return number
 
 
 def _count(text: str) -> int:

@@ -58,7 +58,7 @@ def _arms(spec: SweepSpec, plan: Plan, records: list[RunRecord | None]) -> Itera
 def _around(plan: SweepPlan) -> Iterator[str]:
     """Yield what a plan has besides its arms: a search, further sets, models that run code of their own."""
     if plan.search is not None:
-        yield f"  search: {plan.search.trials} points of '{plan.search.arm}' over {', '.join(plan.search.space)}"
+        yield f"  search: {plan.search.trials} points of '{plan.search.arm}' by {plan.search.sampler} over"
         for name, knob in plan.search.space.items():
             yield f"    {name}: {knob}"
     if plan.evaluate:

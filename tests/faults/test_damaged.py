@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from inline import ONE_RUN, carried_out, copied, kept
 
+from harness.damaged import set_damaged_runs_aside
 from harness.errors import StorageError
 from harness.reporting.results import read_results
 from harness.sums import SUMS, require_intact
@@ -81,6 +82,33 @@ def test_what_the_store_keeps_is_set_aside_when_damaged_and_made_again(finished,
     assert (outcome.failed, len(aside)) == (0, 1)
     assert victim.read_bytes() == whole
     assert kept(folder) == before
+
+
+def test_a_run_that_was_kept_without_checksums_is_read_to_see_whether_it_is_whole(finished, tmp_path):
+    results = copied(finished, tmp_path / "copy") / "results/toy"
+    whole, broken = sorted((results / "runs").glob("[!.]*"))[:2]
+    for folder in (whole, broken):
+        (folder / SUMS).unlink()
+    victim = broken / "per_query.parquet"
+    victim.write_bytes(truncate(victim.read_bytes()))
+
+    assert set_damaged_runs_aside(results) == [broken.name]
+
+
+def test_runs_that_were_recorded_without_rankings_leave_the_texts_to_the_others(finished, tmp_path, monkeypatch):
+    folder = copied(finished, tmp_path / "copy")
+    results = folder / "results/toy"
+    for path in list(results.rglob("texts.parquet")):
+        path.unlink()
+    early = min((results / "runs").glob("*/rankings.parquet"))
+    early.unlink()
+    (early.parent / SUMS).unlink()
+
+    outcome = carried_out(folder, monkeypatch, minutes=5)
+
+    assert outcome.failed == 0
+    assert not early.exists()
+    assert list(results.rglob("texts.parquet"))
 
 
 @pytest.mark.parametrize("name", ["record.json", "per_query.parquet"])
